@@ -1,0 +1,159 @@
+// Package safetext makes another person's text harmless for a terminal.
+//
+// Whatever a peer chose, a message, a nick, a room's topic, a server's name, an
+// error's wording, passes through [Text] or [Line] when it comes in and again
+// where it leaves for a screen. What comes out can be written to a terminal as
+// it is: it moves no cursor, sets no title, colours nothing, forges no line and
+// turns no reading direction.
+//
+//   - C0 controls and DEL become their visible pictures (ESC is ␛), C1 controls
+//     and private-use characters U+FFFD. A terminal sees no control but newline
+//     and, from Text, tab.
+//   - CR, CR LF, VT, FF, NEL and the line and paragraph separators become
+//     newlines, so that nothing but a newline can begin a line.
+//   - Direction controls and isolates, zero-width and other format characters,
+//     tags and blank letters (Hangul fillers, Braille blank) are dropped. Where
+//     they carry meaning they stay: joiners inside emoji and in scripts that
+//     join, the tags of a flag.
+//   - More than four combining marks on one character are dropped.
+//   - Invalid UTF-8 becomes U+FFFD.
+//
+// Both functions are idempotent and may be called by several goroutines at once.
+//
+// Source: Unicode TR 36 and TR 51; ECMA-48 for what terminals obey.
+package safetext
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxMarks is how many combining marks stay on one character.
+const MaxMarks = 4
+
+// Text cleans text of several lines: newlines and tabs stay.
+func Text(s string) string { return clean(s, '\n', '\t') }
+
+// Line cleans text of one line: newlines and tabs become spaces.
+func Line(s string) string { return clean(s, ' ', ' ') }
+
+func clean(s string, newline, tab rune) string {
+	if plain(s) {
+		return s
+	}
+	var out strings.Builder
+	out.Grow(len(s))
+	in := []rune(s) // bytes that are no UTF-8 become U+FFFD here
+	marks := 0
+	var last rune // the last one written
+	for i := 0; i < len(in); i++ {
+		r := in[i]
+		switch {
+		case r == '\t':
+			r = tab
+		case r == '\r' && i+1 < len(in) && in[i+1] == '\n':
+			continue
+		case r == '\n', r == '\r', r == '\v', r == '\f', r == 0x85, r == 0x2028, r == 0x2029:
+			r = newline
+		case r < 0x20:
+			r += 0x2400
+		case r == 0x7f:
+			r = 0x2421
+		case r < 0x7f:
+		case r < 0xa0, unicode.Is(unicode.Co, r), r&0xfffe == 0xfffe:
+			r = utf8.RuneError
+		case r == 0x1f3f4: // a black flag: its tags say whose
+			n := flagTags(in[i+1:])
+			for _, t := range in[i : i+n] {
+				out.WriteRune(t)
+			}
+			i += n
+			r = in[i]
+		case r == zwj || r == zwnj:
+			if !joins(last, in[i+1:], r) {
+				continue
+			}
+		case invisible(r):
+			continue
+		}
+		if unicode.In(r, unicode.Mn, unicode.Me) {
+			if marks++; marks > MaxMarks {
+				continue
+			}
+		} else {
+			marks = 0
+		}
+		out.WriteRune(r)
+		last = r
+	}
+	return out.String()
+}
+
+// plain reports whether s is printable ASCII throughout: most text is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	zwnj = 0x200c
+	zwj  = 0x200d
+)
+
+// joins reports whether a joiner between last and the first of rest does
+// something: ZWJ between emoji, either one inside a script that joins letters.
+func joins(last rune, rest []rune, joiner rune) bool {
+	if len(rest) == 0 {
+		return false
+	}
+	next := rest[0]
+	if joiner == zwj && emojiPart(last) && emojiPart(next) {
+		return true
+	}
+	return unicode.In(last, joining...) && unicode.In(next, joining...)
+}
+
+// joining are the scripts in which the joiners change how a word is written.
+var joining = []*unicode.RangeTable{
+	unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
+	unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu,
+	unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar,
+}
+
+// emojiPart reports whether r can stand beside a joiner in an emoji: a
+// pictograph, a skin tone, or the selector that asks for the coloured form.
+func emojiPart(r rune) bool {
+	return r == 0xfe0f || r >= 0x1f000 && r <= 0x1faff || r >= 0x2190 && r <= 0x2bff && unicode.IsSymbol(r)
+}
+
+// flagTags is how many of the first runes are the tags of a subdivision's flag
+// (England, Scotland, …): letters and digits, then the end tag.
+func flagTags(rest []rune) int {
+	for n, r := range rest {
+		switch {
+		case r == 0xe007f && n >= 3:
+			return n + 1
+		case n >= 6, r < 0xe0030 || r > 0xe007a:
+			return 0
+		}
+	}
+	return 0
+}
+
+// invisible reports whether r draws nothing, or nothing but blank space under a
+// letter's guise.
+func invisible(r rune) bool {
+	switch {
+	case r >= 0x600 && r <= 0x605, r == 0x6dd, r == 0x70f, r == 0x8e2:
+		return false // format characters that are drawn: Arabic number and verse signs
+	case r == 0x34f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r >= 0x180b && r <= 0x180f,
+		r == 0x2800, r == 0x3164, r == 0xffa0, r >= 0xe0000 && r <= 0xe0fff:
+		return true
+	}
+	return unicode.Is(unicode.Cf, r)
+}
