@@ -1,0 +1,351 @@
+package protocol
+
+// A Message is the body of one frame. Every message type of this package is a
+// pointer to a struct, and nothing else implements it.
+type Message interface{ wireName() string }
+
+// Name returns the message's type as it stands on the wire.
+func Name(m Message) string { return m.wireName() }
+
+// Kind says what an [Entry] is. A client shows a kind that it does not know as
+// plain text.
+type Kind string
+
+// The kinds of entry. Edit, delete and reaction point at another entry of the
+// same room through Target; a text with a Target is a reply.
+const (
+	KindText     Kind = "" // not written on the wire
+	KindAction   Kind = "action"
+	KindTopic    Kind = "topic"
+	KindEdit     Kind = "edit"
+	KindDelete   Kind = "delete"
+	KindReaction Kind = "reaction"
+)
+
+// Hello is the first message of a client.
+type Hello struct {
+	Version  uint16   `msgpack:"v"`
+	Software string   `msgpack:"software,omitempty" max:"64"`
+	Nick     string   `msgpack:"nick,omitempty" max:"256"`
+	Epoch    ID       `msgpack:"epoch,omitempty"` // of the log that the client's cursors belong to
+	Bot      bool     `msgpack:"bot,omitempty"`
+	Wants    []string `msgpack:"wants,omitempty" max:"16"` // names of extensions; none exist yet
+}
+
+// Auth carries one step of a passphrase exchange, in both directions, between
+// hello and welcome.
+type Auth struct {
+	Mech string `msgpack:"mech,omitempty" max:"32"`
+	Data []byte `msgpack:"data,omitempty" max:"2048"`
+}
+
+// Welcome answers Hello. Nick is what was granted, which may differ from what
+// was asked. Where Epoch is not the one that the client knows, its cursors and
+// read markers mean nothing here.
+type Welcome struct {
+	Version  uint16 `msgpack:"v"`
+	Software string `msgpack:"software,omitempty" max:"64"`
+	Server   string `msgpack:"server,omitempty" max:"256"`
+	Epoch    ID     `msgpack:"epoch"`
+	User     UserID `msgpack:"user"`
+	Nick     string `msgpack:"nick" max:"256"`
+	Guest    bool   `msgpack:"guest,omitempty"`
+	Limits   Limits `msgpack:"limits"`
+}
+
+// Limits are the bounds that this server holds a session to.
+type Limits struct {
+	Frame    uint32 `msgpack:"frame"`     // bytes in a frame's body
+	Text     uint32 `msgpack:"text"`      // bytes in an entry's text
+	Rooms    uint32 `msgpack:"rooms"`     // rooms that one session may be in
+	Pending  uint32 `msgpack:"pending"`   // posts sent and not yet acknowledged
+	PostRate uint32 `msgpack:"post_rate"` // posts a second, in the long run; 0: no such limit
+}
+
+// Join asks to follow a room, from the entry behind After. A room that does not
+// exist is made.
+type Join struct {
+	Ref   uint32 `msgpack:"ref,omitempty"`
+	Room  string `msgpack:"room"`
+	After uint64 `msgpack:"after,omitempty"` // the last seq that the client has; 0: none
+	Live  bool   `msgpack:"live,omitempty"`  // no replay: begin at the head, whatever After says
+}
+
+// Joined answers Join. Without a ref it is a notice: somebody opened a direct
+// talk with this user, who may join it.
+type Joined struct {
+	Ref     uint32   `msgpack:"ref,omitempty"`
+	Room    string   `msgpack:"room"`
+	Topic   string   `msgpack:"topic,omitempty"`
+	Head    uint64   `msgpack:"head,omitempty"`  // the newest seq; 0: the room is empty
+	Read    uint64   `msgpack:"read,omitempty"`  // this user's read marker
+	Reset   bool     `msgpack:"reset,omitempty"` // After lay above Head: the client's cursor means nothing here
+	Count   uint32   `msgpack:"count"`           // people in the room
+	Members []Member `msgpack:"members,omitempty" max:"512"`
+	More    bool     `msgpack:"more,omitempty"` // there are more members than these: see Who
+}
+
+// Member is one person in a room.
+type Member struct {
+	User  UserID `msgpack:"user"`
+	Nick  string `msgpack:"nick"`
+	Guest bool   `msgpack:"guest,omitempty"` // no key stands behind the nick
+	Bot   bool   `msgpack:"bot,omitempty"`
+}
+
+// Leave asks to follow a room no more.
+type Leave struct {
+	Ref  uint32 `msgpack:"ref,omitempty"`
+	Room string `msgpack:"room"`
+}
+
+// Left answers Leave.
+type Left struct {
+	Ref  uint32 `msgpack:"ref,omitempty"`
+	Room string `msgpack:"room"`
+}
+
+// Post says something. The answer is an Ack or an Error with the same ID.
+type Post struct {
+	ID     ID     `msgpack:"id"`
+	Room   string `msgpack:"room"`
+	Kind   Kind   `msgpack:"kind,omitempty"`
+	Text   string `msgpack:"text,omitempty"`
+	Target ID     `msgpack:"to,omitempty"` // the entry that this one is about
+}
+
+// Ack says that the entry is in the log and will not be lost. The same post
+// sent again gets the same Ack.
+type Ack struct {
+	ID   ID     `msgpack:"id"`
+	Room string `msgpack:"room"`
+	Seq  uint64 `msgpack:"seq"`
+	At   int64  `msgpack:"at"`
+}
+
+// Entry is one entry of a room's log. Its field names are the shortest words
+// that say it (in a room, by a user, as a nick, at a time, to a target),
+// because every reader of the room is sent it.
+type Entry struct {
+	Room   string `msgpack:"in"`
+	Seq    uint64 `msgpack:"seq"`
+	ID     ID     `msgpack:"id"`
+	User   UserID `msgpack:"by"`
+	Nick   string `msgpack:"as"`
+	Guest  bool   `msgpack:"guest,omitempty"`
+	Bot    bool   `msgpack:"bot,omitempty"`
+	At     int64  `msgpack:"at"` // nanoseconds since 1970-01-01T00:00:00Z, by the server's clock
+	Kind   Kind   `msgpack:"kind,omitempty"`
+	Text   string `msgpack:"text,omitempty"`
+	Target ID     `msgpack:"to,omitempty"`
+}
+
+// History asks for entries of a room with After < seq < Before (0: no bound),
+// at most Limit of them: the newest, or with Oldest the oldest.
+type History struct {
+	Ref    uint32 `msgpack:"ref,omitempty"`
+	Room   string `msgpack:"room"`
+	Before uint64 `msgpack:"before,omitempty"`
+	After  uint64 `msgpack:"after,omitempty"`
+	Oldest bool   `msgpack:"oldest,omitempty"`
+	Limit  uint32 `msgpack:"limit,omitempty"`
+}
+
+// Page answers History, in ascending order.
+type Page struct {
+	Ref     uint32  `msgpack:"ref,omitempty"`
+	Room    string  `msgpack:"room"`
+	Entries []Entry `msgpack:"entries,omitempty" max:"1000"`
+	More    bool    `msgpack:"more,omitempty"`
+}
+
+// Search asks for entries whose text matches, newest first.
+type Search struct {
+	Ref    uint32 `msgpack:"ref,omitempty"`
+	Query  string `msgpack:"query"`
+	Room   string `msgpack:"room,omitempty"`
+	From   string `msgpack:"from,omitempty"`
+	Before uint64 `msgpack:"before,omitempty"`
+	After  uint64 `msgpack:"after,omitempty"`
+	Limit  uint32 `msgpack:"limit,omitempty"`
+}
+
+// Found answers Search.
+type Found struct {
+	Ref     uint32  `msgpack:"ref,omitempty"`
+	Entries []Entry `msgpack:"entries,omitempty" max:"1000"`
+	More    bool    `msgpack:"more,omitempty"`
+}
+
+// Nick asks for another nick, and answers that request. Without a ref the
+// server tells that this user's nick has changed.
+type Nick struct {
+	Ref  uint32 `msgpack:"ref,omitempty"`
+	User UserID `msgpack:"user,omitempty"`
+	Nick string `msgpack:"nick" max:"256"`
+}
+
+// Topic asks to change a room's topic, and answers that request. Everybody is
+// sent an Entry of KindTopic.
+type Topic struct {
+	Ref   uint32 `msgpack:"ref,omitempty"`
+	Room  string `msgpack:"room"`
+	Topic string `msgpack:"topic,omitempty"`
+}
+
+// Rooms asks for the rooms behind After by name, and answers that request.
+type Rooms struct {
+	Ref   uint32     `msgpack:"ref,omitempty"`
+	After string     `msgpack:"after,omitempty"`
+	Limit uint32     `msgpack:"limit,omitempty"`
+	Rooms []RoomInfo `msgpack:"rooms,omitempty" max:"512"`
+	More  bool       `msgpack:"more,omitempty"`
+}
+
+// RoomInfo is one room in a list.
+type RoomInfo struct {
+	Room  string `msgpack:"room"`
+	Topic string `msgpack:"topic,omitempty"`
+	Head  uint64 `msgpack:"head,omitempty"`
+	Count uint32 `msgpack:"count,omitempty"` // people in it now
+}
+
+// Who asks for the people of a room, and answers that request. Pages are by
+// user id: After is the last one of the page before.
+type Who struct {
+	Ref    uint32   `msgpack:"ref,omitempty"`
+	Room   string   `msgpack:"room"`
+	After  UserID   `msgpack:"after,omitempty"`
+	Limit  uint32   `msgpack:"limit,omitempty"`
+	People []Member `msgpack:"people,omitempty" max:"512"`
+	Count  uint32   `msgpack:"count,omitempty"`
+	More   bool     `msgpack:"more,omitempty"`
+}
+
+// Invite asks for a token that lets somebody in, and answers that request.
+type Invite struct {
+	Ref   uint32 `msgpack:"ref,omitempty"`
+	Room  string `msgpack:"room"`
+	Uses  uint32 `msgpack:"uses,omitempty"`
+	TTL   uint32 `msgpack:"ttl,omitempty"` // seconds
+	Token string `msgpack:"token,omitempty" max:"256"`
+}
+
+// Read sets this user's read marker in a room: a request without an answer,
+// and told to the user's other sessions in the same form.
+type Read struct {
+	Room string `msgpack:"room"`
+	Seq  uint64 `msgpack:"seq"`
+}
+
+// Typing says that somebody is writing: a request without an answer (User and
+// Nick left out), and told to the room in the same form.
+type Typing struct {
+	Room string `msgpack:"room"`
+	User UserID `msgpack:"user,omitempty"`
+	Nick string `msgpack:"nick,omitempty"`
+}
+
+// Ping asks for a Pong with the same number. Either side may send one.
+type Ping struct {
+	N uint64 `msgpack:"n"`
+}
+
+// Pong answers Ping.
+type Pong struct {
+	N uint64 `msgpack:"n"`
+}
+
+// Presence tells what has changed among the people of a room since the last
+// one. Somebody already known among Joined has changed the nick. In a room of
+// more than 200 it names at most 20; Who has them all.
+type Presence struct {
+	Room   string   `msgpack:"room"`
+	Joined []Member `msgpack:"joined,omitempty" max:"512"`
+	Left   []UserID `msgpack:"left,omitempty" max:"512"`
+	Count  uint32   `msgpack:"count"`
+	Reset  bool     `msgpack:"reset,omitempty"` // Joined is all there is to know: forget who was there
+}
+
+// Slow says that a rate limit holds this session back: what it sent is kept
+// and read later.
+type Slow struct {
+	Why string `msgpack:"why"`
+	For uint32 `msgpack:"for"` // milliseconds
+}
+
+// Skipped says that the entries From to To, both included, are not replayed:
+// too many were missed. History has them.
+type Skipped struct {
+	Room string `msgpack:"room"`
+	From uint64 `msgpack:"from"`
+	To   uint64 `msgpack:"to"`
+}
+
+// Bye is the last message before the server closes the connection.
+type Bye struct {
+	Code       Code   `msgpack:"code"`
+	Text       string `msgpack:"text,omitempty"`
+	RetryAfter uint32 `msgpack:"retry_after,omitempty"` // milliseconds; 0: coming back is no use
+}
+
+func (*Hello) wireName() string    { return "hello" }
+func (*Auth) wireName() string     { return "auth" }
+func (*Welcome) wireName() string  { return "welcome" }
+func (*Join) wireName() string     { return "join" }
+func (*Joined) wireName() string   { return "joined" }
+func (*Leave) wireName() string    { return "leave" }
+func (*Left) wireName() string     { return "left" }
+func (*Post) wireName() string     { return "post" }
+func (*Ack) wireName() string      { return "ack" }
+func (*Entry) wireName() string    { return "entry" }
+func (*History) wireName() string  { return "history" }
+func (*Page) wireName() string     { return "page" }
+func (*Search) wireName() string   { return "search" }
+func (*Found) wireName() string    { return "found" }
+func (*Nick) wireName() string     { return "nick" }
+func (*Topic) wireName() string    { return "topic" }
+func (*Rooms) wireName() string    { return "rooms" }
+func (*Who) wireName() string      { return "who" }
+func (*Invite) wireName() string   { return "invite" }
+func (*Read) wireName() string     { return "read" }
+func (*Typing) wireName() string   { return "typing" }
+func (*Ping) wireName() string     { return "ping" }
+func (*Pong) wireName() string     { return "pong" }
+func (*Presence) wireName() string { return "presence" }
+func (*Slow) wireName() string     { return "slow" }
+func (*Skipped) wireName() string  { return "skipped" }
+func (*Bye) wireName() string      { return "bye" }
+func (*Error) wireName() string    { return "error" }
+
+// messages makes an empty message for each type on the wire.
+var messages = map[string]func() Message{
+	"hello":    func() Message { return new(Hello) },
+	"auth":     func() Message { return new(Auth) },
+	"welcome":  func() Message { return new(Welcome) },
+	"join":     func() Message { return new(Join) },
+	"joined":   func() Message { return new(Joined) },
+	"leave":    func() Message { return new(Leave) },
+	"left":     func() Message { return new(Left) },
+	"post":     func() Message { return new(Post) },
+	"ack":      func() Message { return new(Ack) },
+	"entry":    func() Message { return new(Entry) },
+	"history":  func() Message { return new(History) },
+	"page":     func() Message { return new(Page) },
+	"search":   func() Message { return new(Search) },
+	"found":    func() Message { return new(Found) },
+	"nick":     func() Message { return new(Nick) },
+	"topic":    func() Message { return new(Topic) },
+	"rooms":    func() Message { return new(Rooms) },
+	"who":      func() Message { return new(Who) },
+	"invite":   func() Message { return new(Invite) },
+	"read":     func() Message { return new(Read) },
+	"typing":   func() Message { return new(Typing) },
+	"ping":     func() Message { return new(Ping) },
+	"pong":     func() Message { return new(Pong) },
+	"presence": func() Message { return new(Presence) },
+	"slow":     func() Message { return new(Slow) },
+	"skipped":  func() Message { return new(Skipped) },
+	"bye":      func() Message { return new(Bye) },
+	"error":    func() Message { return new(Error) },
+}

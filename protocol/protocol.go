@@ -1,0 +1,139 @@
+// Package protocol is the stream side of lanchat: what a client and a server
+// say to each other over one TCP connection. This page is the specification; a
+// peer in another language needs nothing else. The datagram side is package
+// discovery, and has files of the same names.
+//
+// # The stream and its frames
+//
+// TCP gives an ordered stream of bytes and no message boundaries, so we make
+// them: a frame is a 4-byte big-endian length, then so many bytes of body. A
+// body has 1 to 65,536 bytes, and at most 4,096 until welcome was sent. A peer
+// checks the length before it reads or allocates anything, and closes the
+// connection when it is out of range: there is no way back into step.
+//
+// A body is one MessagePack array of two, [type string, fields map]:
+//
+//	00 00 00 16                             22 bytes follow
+//	92                                      an array of two
+//	   a5 68 65 6c 6c 6f                    "hello"
+//	   82                                   a map of two
+//	      a1 76  01                         "v": 1
+//	      a4 6e 69 63 6b  a5 61 6c 69 63 65 "nick": "alice"
+//
+// Rules for bodies: keys are strings of at most 32 bytes, none twice, at most
+// 64 in a map; nesting is at most 8 deep; strings are UTF-8; integers may be
+// written in any width; a field that is empty, zero or false may be left out,
+// and none is nil; nothing stands behind the array. A body that breaks a rule
+// ends the connection with the error malformed. An unknown field is ignored, an
+// unknown type skipped: so versions can live together. Compressed or fragmented
+// bodies do not exist. testdata/golden.txt has a frame of every type, in hex.
+//
+// # TLS and the doors
+//
+// All frames travel inside TLS 1.3. Both sides have self-signed Ed25519
+// certificates; a fingerprint is the SHA-256 of a certificate's DER, and the
+// client compares the server's with the one that it met before, not with a
+// certificate authority. A client without a certificate, or without TLS at all,
+// is a guest. The server tells by a connection's first byte which it is: 0x16
+// begins TLS, 0x00 a frame without TLS, anything else a person's plain line.
+// Whoever says nothing for 2 seconds is taken for a person and greeted; a
+// client that reads "welcome" where TLS or a frame belongs came too late, and
+// connects again.
+//
+// # Handshake
+//
+//	client                                server
+//	hello {v, software, nick, epoch, bot}
+//	                                      welcome {v, software, server, epoch, user, nick, limits}
+//
+// or error, and the connection is closed. Between the two the server may send
+// auth, when it wants a passphrase, and the client answers with auth. All of it
+// has 10 seconds. The nick in welcome is the one granted: a free variant where
+// the one asked for is taken. user is 16 bytes: the first half of the client
+// certificate's fingerprint, or random for a guest; its text form is 26
+// characters of lower-case base32.
+//
+// The epoch is the log's identity, 16 random bytes made with it. A client keeps
+// the epoch with its cursors; where welcome has another one, they mean nothing
+// here, and it starts from none.
+//
+// # Rooms, cursors, entries
+//
+// A room is a log: each entry has a sequence number, seq, which grows by one
+// from 1. What a client has seen of a room is one number, its cursor. join
+// takes the cursor in after; joined answers, with the newest seq as head; then
+// every entry behind the cursor follows as an entry message, in order, each
+// once, and new ones as they come. When more than 1,000 were missed the oldest
+// of them are left out, and skipped says which: history has them. joined has
+// reset when the cursor lies above head; then the room is replayed from the
+// start.
+//
+// An entry: in (room), seq, id, by (user), as (nick), guest, bot, at
+// (nanoseconds since 1970 by the server's clock), kind (text when left out,
+// action, topic, edit, delete, reaction; show others as text), text, to (id of
+// the entry that this one is about).
+//
+// # Posting
+//
+// post carries an id that the sender picks, a UUIDv7. ack answers when the
+// entry is in the log for good. A sender that does not see the ack sends the
+// same post again, over another connection too: the same id, room and text get
+// the same ack, and the entry exists once. Another text under an id that is in
+// use gets id_conflict. A sender may send up to limits.pending posts before the
+// first ack; entries stand in the log in the order in which they were sent. One's
+// own entry may arrive before its ack. An error for a post carries the post's
+// id. When a post fails for a passing reason the server sends bye and accepts
+// nothing that was sent after it; the client connects again and sends from
+// there, so its lines keep their order.
+//
+// # Requests
+//
+// Every request but post, read, typing, ping and pong may carry ref, a number
+// other than 0; its answer, or the error, carries it back. Answers come in the
+// order of the requests.
+//
+//	join {ref, room, after, live}         joined {ref, room, topic, head, read, reset, count, members, more}
+//	leave {ref, room}                     left {ref, room}
+//	post {id, room, kind, text, to}       ack {id, room, seq, at}
+//	history {ref, room, before, after,    page {ref, room, entries, more}
+//	         oldest, limit}
+//	search {ref, query, room, from,       found {ref, entries, more}
+//	        before, after, limit}
+//	nick {ref, nick}                      nick {ref, user, nick}
+//	topic {ref, room, topic}              topic {ref, room, topic}
+//	rooms {ref, after, limit}             rooms {ref, rooms, more}
+//	who {ref, room, after, limit}         who {ref, room, people, count, more}
+//	invite {ref, room, uses, ttl}         invite {ref, room, token}
+//	read {room, seq}                      none; a user's other sessions are sent the same
+//	typing {room}                         none; the room is sent {room, user, nick}
+//	ping {n}                              pong {n}
+//
+// A list holds what fits one frame; more says that there is more.
+//
+// # What the server sends unasked
+//
+//	entry                                 for every joined room
+//	joined {room, …} without ref          a direct talk with this user exists: join it to hear it
+//	nick {user, nick} without ref         this user's nick has changed
+//	presence {room, joined, left, count, reset}  who came and went, gathered over a moment
+//	slow {why, for}                       a rate limit delays this session, for so many milliseconds
+//	skipped {room, from, to}              behind joined: these are not replayed
+//	bye {code, text, retry_after}         the connection ends; come back after so many milliseconds, 0: do not
+//	error {ref, id, code, text}           codes: see [Code]
+//
+// # Names
+//
+// A room's name: [ValidRoom]. A direct talk is the room "dm:A:B", with both
+// user ids in text form, the smaller first; only these two can see it. A nick:
+// [ValidNick].
+//
+// # Life and death of a connection
+//
+// A client that has sent nothing for 30 seconds sends a ping. A side that gets
+// no whole frame for 75 seconds, or whose write makes no way for 30, closes the
+// connection. Closing without a word is always allowed: nothing that was
+// acknowledged is lost by it.
+//
+// Sources: RFC 9293 (TCP), RFC 8446 (TLS 1.3), RFC 9562 (UUIDv7), RFC 4648
+// (base32), the MessagePack specification.
+package protocol
