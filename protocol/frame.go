@@ -60,3 +60,10 @@ func Decode(body []byte) (Message, error) {
 	}
 	return m, nil
 }
+
+// MaxSize is the most bytes that the entry can take on the wire, as a message
+// of its own or in a list.
+func (e *Entry) MaxSize() int {
+	const fixed = 144 // header, names, numbers, ids and every flag; a test holds it
+	return fixed + len(e.Room) + len(e.Nick) + len(e.Kind) + len(e.Text)
+}

@@ -160,6 +160,19 @@ func TestEntrySize(t *testing.T) {
 	}
 }
 
+// MaxSize is what keeps a page within its frame.
+func TestMaxSizeIsAnUpperBound(t *testing.T) {
+	e := Entry{Room: strings.Repeat("r", 56), Seq: 1<<64 - 1, ID: id(1), User: user(1), Nick: strings.Repeat("n", 40), Guest: true, Bot: true,
+		At: -1 << 63, Kind: Kind(strings.Repeat("k", 40)), Text: strings.Repeat("t", 40000), Target: id(2)}
+	frame, err := AppendFrame(nil, &e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(frame) > e.MaxSize() {
+		t.Errorf("%d bytes, MaxSize says %d", len(frame), e.MaxSize())
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, m := range golden {
 		frame, err := AppendFrame(nil, m)

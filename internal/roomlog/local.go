@@ -1,0 +1,160 @@
+package roomlog
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"lanchat/protocol"
+)
+
+// queueBytes is how much may wait for the next commit, in bytes; Submit waits
+// above it.
+const queueBytes = 64 << 20
+
+// Local makes a Log of a Store of this process: one goroutine commits, and
+// whatever was submitted during one commit goes into the next.
+func Local(store Store) Log {
+	l := &local{Store: store, ended: make(chan struct{})}
+	l.wake.L, l.space.L = &l.mu, &l.mu
+	go l.commitAll()
+	return l
+}
+
+type local struct {
+	Store
+	follow func([]protocol.Entry)
+	ended  chan struct{}
+
+	mu     sync.Mutex
+	wake   sync.Cond // there is something to commit, or the log is closed
+	space  sync.Cond // the queue has become shorter
+	queue  []submission
+	bytes  int
+	closed bool
+}
+
+type submission struct {
+	poster *Poster
+	entry  protocol.Entry
+}
+
+// Poster submits one sender's posts. One goroutine at a time may use it.
+type Poster struct {
+	log  *local
+	done func(*protocol.Entry, error)
+	// broken is why this poster's posts are refused from now on; the committing
+	// goroutine owns it.
+	broken error
+}
+
+func (l *local) Follow(fn func([]protocol.Entry)) { l.follow = fn }
+
+func (l *local) Poster(done func(*protocol.Entry, error)) *Poster {
+	return &Poster{log: l, done: done}
+}
+
+// Submit hands an entry over; Seq and At are still to come. The poster's done
+// is called for it exactly once, on another goroutine, unless Submit returns
+// ErrClosed. Submit waits while very much is waiting to be committed.
+func (p *Poster) Submit(e protocol.Entry) error {
+	l := p.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.bytes > queueBytes && !l.closed {
+		l.space.Wait()
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	l.queue = append(l.queue, submission{p, e})
+	l.bytes += e.MaxSize()
+	l.wake.Signal()
+	return nil
+}
+
+// Close commits what was submitted and closes the store. Nobody is called any
+// more when it returns.
+func (l *local) Close() error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.wake.Signal()
+	l.space.Broadcast()
+	l.mu.Unlock()
+	<-l.ended
+	if again {
+		return nil
+	}
+	return l.Store.Close()
+}
+
+func (l *local) commitAll() {
+	defer close(l.ended)
+	var queue []submission
+	var batch []Record
+	var entries []protocol.Entry
+	for {
+		l.mu.Lock()
+		for len(l.queue) == 0 && !l.closed {
+			l.wake.Wait()
+		}
+		clear(queue)
+		queue, l.queue = l.queue, queue[:0]
+		l.bytes = 0
+		l.space.Broadcast()
+		l.mu.Unlock()
+		if len(queue) == 0 {
+			return
+		}
+		batch, entries = l.commit(queue, batch[:0], entries[:0])
+		if cap(queue) > 1<<14 { // a burst's memory is not kept
+			queue, batch, entries = nil, nil, nil
+		}
+	}
+}
+
+// commit commits one queue. It returns the two buffers for the next time.
+func (l *local) commit(queue []submission, batch []Record, entries []protocol.Entry) ([]Record, []protocol.Entry) {
+	for _, s := range queue {
+		if s.poster.broken == nil {
+			batch = append(batch, Record{Entry: s.entry})
+		}
+	}
+	var failed error
+	if len(batch) > 0 {
+		failed = l.Store.Append(batch)
+	}
+	if failed != nil && !errors.Is(failed, ErrUnavailable) {
+		failed = fmt.Errorf("%w: %w", ErrUnavailable, failed)
+	}
+	if failed == nil {
+		for i := range batch {
+			if r := &batch[i]; r.Err == nil && !r.Known {
+				entries = append(entries, r.Entry)
+			}
+		}
+		if len(entries) > 0 && l.follow != nil {
+			l.follow(entries)
+		}
+	}
+	next := 0
+	for i := range queue {
+		s := &queue[i]
+		if s.poster.broken != nil {
+			s.poster.done(&s.entry, s.poster.broken)
+			continue
+		}
+		if failed != nil {
+			s.poster.broken = failed
+			s.poster.done(&s.entry, failed)
+			continue
+		}
+		r := &batch[next]
+		next++
+		s.poster.done(&r.Entry, r.Err)
+	}
+	clear(batch)
+	clear(entries)
+	return batch, entries
+}

@@ -1,0 +1,336 @@
+package roomlog
+
+import (
+	"cmp"
+	"context"
+	"hash/maphash"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// The bounds of a Memory store.
+const (
+	MemoryBudget  = 64 << 20 // bytes of entries, by their MaxSize
+	memoryIDs     = 1 << 20
+	memoryMarkers = 1 << 16
+	memoryNicks   = 1 << 16
+)
+
+// Memory is a Store that ends with the process.
+type Memory struct {
+	epoch  protocol.ID
+	budget int
+	seed   maphash.Seed
+	now    func() time.Time
+
+	mu      sync.RWMutex
+	rooms   map[string]*memoryRoom
+	names   []string // the rooms' names, sorted
+	directs map[protocol.UserID][]string
+	order   fifo[entryRef] // every entry that is kept, oldest first
+	bytes   int
+	ids     map[protocol.ID]knownID
+	idOrder fifo[protocol.ID]
+	last    int64 // the newest entry's time
+	markers map[markerKey]uint64
+	nicks   map[string]binding
+	owned   map[protocol.UserID][]string // the nicks bound to a user
+}
+
+type memoryRoom struct {
+	info    RoomInfo
+	first   uint64 // seq of entries[0]
+	entries []protocol.Entry
+}
+
+type entryRef struct {
+	room *memoryRoom
+	size int
+}
+
+type knownID struct {
+	room    string
+	seq     uint64
+	at      int64
+	content uint64 // a hash
+}
+
+type markerKey struct {
+	user protocol.UserID
+	room string
+}
+
+type binding struct {
+	user protocol.UserID
+	used time.Time
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{
+		epoch: protocol.NewID(), budget: MemoryBudget, seed: maphash.MakeSeed(), now: time.Now,
+		rooms: map[string]*memoryRoom{}, directs: map[protocol.UserID][]string{}, ids: map[protocol.ID]knownID{},
+		markers: map[markerKey]uint64{}, nicks: map[string]binding{},
+		owned: map[protocol.UserID][]string{},
+	}
+}
+
+// Epoch implements Store.
+func (m *Memory) Epoch() protocol.ID { return m.epoch }
+
+// Close implements Store.
+func (m *Memory) Close() error { return nil }
+
+// Append implements Store. It never fails.
+func (m *Memory) Append(batch []Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = max(m.last, m.now().UnixNano())
+	for i := range batch {
+		m.append(&batch[i])
+	}
+	return nil
+}
+
+func (m *Memory) append(r *Record) {
+	e := &r.Entry
+	content := m.content(e)
+	if k, known := m.ids[e.ID]; known {
+		if k.room != e.Room || k.content != content {
+			r.Err = ErrIDConflict
+			return
+		}
+		e.Seq, e.At, r.Known = k.seq, k.at, true
+		return
+	}
+	room := m.rooms[e.Room]
+	if room == nil {
+		room = m.addRoom(e.Room)
+	}
+	room.info.Head++
+	e.Seq, e.At = room.info.Head, m.last
+	if e.Kind == protocol.KindTopic {
+		room.info.Topic = e.Text
+	}
+	room.entries = append(room.entries, *e)
+	m.order.push(entryRef{room, e.MaxSize()})
+	m.bytes += e.MaxSize()
+	for m.bytes > m.budget && m.order.len() > 1 {
+		m.dropOldest()
+	}
+	m.ids[e.ID] = knownID{e.Room, e.Seq, e.At, content}
+	m.idOrder.push(e.ID)
+	if m.idOrder.len() > memoryIDs {
+		delete(m.ids, m.idOrder.pop())
+	}
+}
+
+func (m *Memory) content(e *protocol.Entry) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	h.WriteString(string(e.Kind))
+	h.WriteByte(0)
+	h.Write(e.Target[:])
+	h.WriteString(e.Text)
+	return h.Sum64()
+}
+
+func (m *Memory) addRoom(name string) *memoryRoom {
+	room := &memoryRoom{info: RoomInfo{Name: name}, first: 1}
+	m.rooms[name] = room
+	at, _ := slices.BinarySearch(m.names, name)
+	m.names = slices.Insert(m.names, at, name)
+	if a, b, ok := protocol.ParseDirectRoom(name); ok {
+		m.directs[a] = append(m.directs[a], name)
+		m.directs[b] = append(m.directs[b], name)
+	}
+	return room
+}
+
+func (m *Memory) dropOldest() {
+	ref := m.order.pop()
+	m.bytes -= ref.size
+	ref.room.entries[0] = protocol.Entry{}
+	ref.room.entries = ref.room.entries[1:]
+	ref.room.first++
+}
+
+// Room implements Store.
+func (m *Memory) Room(name string) (RoomInfo, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if room := m.rooms[name]; room != nil {
+		return room.info, true
+	}
+	return RoomInfo{Name: name}, false
+}
+
+// Rooms implements Store.
+func (m *Memory) Rooms(after string, limit int) []RoomInfo {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	at := sort.Search(len(m.names), func(i int) bool { return m.names[i] > after })
+	var out []RoomInfo
+	for _, name := range m.names[at:min(at+limit, len(m.names))] {
+		out = append(out, m.rooms[name].info)
+	}
+	return out
+}
+
+// RoomCount implements Store.
+func (m *Memory) RoomCount() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.names)
+}
+
+// Directs implements Store.
+func (m *Memory) Directs(user protocol.UserID) []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Clone(m.directs[user])
+}
+
+// Read implements Store.
+func (m *Memory) Read(_ context.Context, r Range) ([]protocol.Entry, bool, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	room := m.rooms[r.Room]
+	if room == nil {
+		return nil, false, nil
+	}
+	seq := func(e protocol.Entry, seq uint64) int { return cmp.Compare(e.Seq, seq) }
+	all := room.entries
+	if r.Before > 0 {
+		n, _ := slices.BinarySearchFunc(all, r.Before, seq)
+		all = all[:n]
+	}
+	if r.After > 0 {
+		n, found := slices.BinarySearchFunc(all, r.After, seq)
+		if found {
+			n++
+		}
+		all = all[n:]
+	}
+	n, bytes := 0, 0
+	for n < len(all) && n < r.Limit {
+		e := &all[n]
+		if !r.Oldest {
+			e = &all[len(all)-1-n]
+		}
+		if bytes += e.MaxSize(); bytes > r.Bytes && n > 0 {
+			break
+		}
+		n++
+	}
+	more := n < len(all)
+	if r.Oldest {
+		return slices.Clone(all[:n]), more, nil
+	}
+	return slices.Clone(all[len(all)-n:]), more, nil
+}
+
+// Find implements Store.
+func (m *Memory) Find(_ context.Context, id protocol.ID) (protocol.Entry, bool, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	k, known := m.ids[id]
+	if !known {
+		return protocol.Entry{}, false, nil
+	}
+	room := m.rooms[k.room]
+	if k.seq < room.first {
+		return protocol.Entry{}, false, nil
+	}
+	return room.entries[k.seq-room.first], true, nil
+}
+
+// Marker implements Store.
+func (m *Memory) Marker(user protocol.UserID, room string) uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.markers[markerKey{user, room}]
+}
+
+// SetMarker implements Store. When 65,536 markers are kept, no new one is.
+func (m *Memory) SetMarker(user protocol.UserID, room string, seq uint64) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := markerKey{user, room}
+	old, known := m.markers[key]
+	if seq <= old || !known && len(m.markers) >= memoryMarkers {
+		return false, nil
+	}
+	m.markers[key] = seq
+	return true, nil
+}
+
+// NickOwner implements Store.
+func (m *Memory) NickOwner(nick string) (protocol.UserID, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	b, ok := m.nicks[nick]
+	if !ok || m.now().Sub(b.used) > NickExpiry {
+		return protocol.UserID{}, false
+	}
+	return b.user, true
+}
+
+// BindNick implements Store. When 65,536 nicks are bound, no new one is, and
+// the nick stays free for all.
+func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, known := m.nicks[nick]
+	if known && b.user != user && at.Sub(b.used) <= NickExpiry {
+		return ErrNickTaken
+	}
+	if !known && len(m.nicks) >= memoryNicks {
+		return nil
+	}
+	if known && b.user != user {
+		m.unbind(nick)
+	}
+	if _, bound := m.nicks[nick]; !bound {
+		m.owned[user] = append(m.owned[user], nick)
+	}
+	m.nicks[nick] = binding{user, at}
+	if own := m.owned[user]; len(own) > NicksPerUser {
+		m.unbind(slices.MinFunc(own, func(a, b string) int { return m.nicks[a].used.Compare(m.nicks[b].used) }))
+	}
+	return nil
+}
+
+func (m *Memory) unbind(nick string) {
+	user := m.nicks[nick].user
+	delete(m.nicks, nick)
+	m.owned[user] = slices.DeleteFunc(m.owned[user], func(n string) bool { return n == nick })
+	if len(m.owned[user]) == 0 {
+		delete(m.owned, user)
+	}
+}
+
+// fifo is a queue whose memory follows its length.
+type fifo[T any] struct {
+	items []T
+	head  int
+}
+
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
+
+func (f *fifo[T]) push(v T) { f.items = append(f.items, v) }
+
+func (f *fifo[T]) pop() T {
+	v := f.items[f.head]
+	var zero T
+	f.items[f.head] = zero
+	f.head++
+	if f.head > len(f.items)/2 {
+		f.items, f.head = append(f.items[:0:0], f.items[f.head:]...), 0
+	}
+	return v
+}

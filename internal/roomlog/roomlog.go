@@ -1,0 +1,134 @@
+// Package roomlog is the rooms' log: it gives entries their order, keeps them,
+// and reads them back. The rest of the server reaches it through [Log] alone
+// and cannot tell one store from another.
+//
+// # Order
+//
+// A room's entries are numbered 1, 2, 3, … without a gap, in the order in which
+// they were committed. The posts of one [Poster] are committed in the order in
+// which it submitted them, and each poster hears of them in that order. Where a
+// post fails for a passing reason ([ErrUnavailable]), every later post of the
+// same poster fails too: otherwise a line would stand before one that was said
+// earlier and is sent again.
+//
+// # Once
+//
+// A post's id is unique in the log. Submitting the same id, room and content
+// again gives the entry that is already there, whoever submits it; another
+// content under a known id fails with [ErrIDConflict]. The memory store knows
+// the last 1,048,576 ids.
+//
+// # What survives
+//
+// [Memory] keeps nothing beyond the process, and of the entries the newest
+// [MemoryBudget] bytes: older ones are dropped, oldest first.
+//
+// A Log may be used by any number of goroutines at once.
+package roomlog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// Errors of a Log, to be compared with errors.Is.
+var (
+	// ErrUnavailable wraps every fault that may pass: a full disk, a log out of
+	// reach. Nothing of the post is kept; it may be sent again later.
+	ErrUnavailable = errors.New("the log cannot take entries now")
+	// ErrIDConflict says that a post's id belongs to another entry.
+	ErrIDConflict = errors.New("this id belongs to another entry")
+	// ErrNickTaken says that a nick is bound to another user.
+	ErrNickTaken = errors.New("this nick belongs to somebody else")
+	// ErrClosed says that the log was closed.
+	ErrClosed = errors.New("the log is closed")
+)
+
+// RoomInfo is what the log knows of a room.
+type RoomInfo struct {
+	Name  string
+	Head  uint64 // the newest entry's seq
+	Topic string
+}
+
+// Range asks for entries of Room with After < seq < Before (0: no bound): the
+// newest of them, or with Oldest the oldest, at most Limit entries and, by
+// protocol's Entry.MaxSize, about Bytes bytes; but at least one, if there is one.
+type Range struct {
+	Room          string
+	After, Before uint64
+	Oldest        bool
+	Limit         int
+	Bytes         int
+}
+
+// Store keeps what was committed. One goroutine at a time calls Append.
+type Store interface {
+	// Epoch is the log's identity, made with it.
+	Epoch() protocol.ID
+	// Append commits a batch: it sets each record's Entry.Seq and Entry.At, or
+	// its Err. An error of Append itself means that nothing of the batch is kept.
+	Append(batch []Record) error
+
+	// Room reports whether a room has entries, and what is known of it.
+	Room(name string) (RoomInfo, bool)
+	// Rooms lists the rooms by name, from the one behind after.
+	Rooms(after string, limit int) []RoomInfo
+	// RoomCount counts the rooms that have entries.
+	RoomCount() int
+	// Directs lists the direct talks of a user that have entries.
+	Directs(user protocol.UserID) []string
+	// Read returns entries in ascending order, and whether there are more
+	// within the range.
+	Read(ctx context.Context, r Range) (entries []protocol.Entry, more bool, err error)
+	// Find returns the entry that has an id.
+	Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool, error)
+
+	// Marker returns a user's read marker in a room; SetMarker moves it, never
+	// back, and reports whether it moved.
+	Marker(user protocol.UserID, room string) uint64
+	SetMarker(user protocol.UserID, room string, seq uint64) (moved bool, err error)
+
+	// NickOwner returns whom a nick is bound to; nick is in the folded form
+	// that BindNick was given. Bindings unused for NickExpiry do not count.
+	NickOwner(nick string) (protocol.UserID, bool)
+	// BindNick binds a nick to a user, or marks it as used at that time. A user
+	// has at most NicksPerUser; the one unused for longest makes place.
+	BindNick(nick string, user protocol.UserID, at time.Time) error
+
+	Close() error
+}
+
+// The bounds of nick bindings.
+const (
+	NicksPerUser = 3
+	NickExpiry   = 90 * 24 * time.Hour
+)
+
+// A Record is one post in a batch. Append fills in Seq and At of Entry; with
+// Known set these are an earlier entry's, and nothing was added.
+type Record struct {
+	Entry protocol.Entry
+	Known bool
+	Err   error
+}
+
+// Log is a Store and the Sequencer that feeds it.
+type Log interface {
+	Store
+	Sequencer
+}
+
+// Sequencer gives posts their order.
+type Sequencer interface {
+	// Follow registers the function that hears of new entries: one commit's at
+	// a time, in the log's order, before any poster hears of them. It must not
+	// wait for a client. Follow is called once, before the first post.
+	Follow(func(entries []protocol.Entry))
+	// Poster returns a handle for one sender's posts. done hears of each post,
+	// once, in the order of submission; it must not wait for a client.
+	Poster(done func(entry *protocol.Entry, err error)) *Poster
+}
