@@ -1,0 +1,215 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// doorKind is a way in, which decides how messages are encoded.
+type doorKind int
+
+const (
+	nativeDoor doorKind = iota
+	linesDoor
+	doorKinds
+)
+
+// door turns bytes into requests and messages into bytes. read is called by the
+// session's reader only, write and newest by its writer only.
+type door interface {
+	kind() doorKind
+	read() (protocol.Message, error)
+	write(b []byte) error
+	// newest takes from a room's tail what lies behind after.
+	newest(t *tail, after uint64, limit int) (b []byte, last uint64, ok bool)
+	close()
+}
+
+// encoders append a message as each kind of door sends it.
+var encoders = [doorKinds]func(dst []byte, m protocol.Message) []byte{
+	nativeDoor: appendFrame,
+	linesDoor:  appendLines,
+}
+
+// handle finds out who is at the door: the first byte decides.
+func (s *Server) handle(nc net.Conn) {
+	if int(s.handshakes.Add(1)) > s.limits.Handshakes {
+		s.handshakes.Add(-1)
+		return
+	}
+	ss, err := s.openDoor(nc)
+	s.handshakes.Add(-1)
+	if err != nil {
+		if !isEverydayEnd(err) {
+			s.logger.Info("a connection came to nothing", "from", nc.RemoteAddr().String(), "err", safetext.Line(err.Error()))
+		}
+		return
+	}
+	if ss != nil {
+		ss.serve(nc)
+	}
+}
+
+func (s *Server) openDoor(nc net.Conn) (*session, error) {
+	first := make([]byte, 1)
+	if err := nc.SetReadDeadline(time.Now().Add(greetAfter)); err != nil {
+		return nil, err
+	}
+	n, err := nc.Read(first)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	if err := nc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	rest := &replayed{Conn: nc, first: first[:n]}
+	switch {
+	case n > 0 && first[0] == tlsHandshake && s.cfg.TLS != nil:
+		return s.openTLS(rest)
+	case n > 0 && first[0] == 0:
+		return s.openNative(rest, protocol.UserID{})
+	}
+	return s.openLines(rest)
+}
+
+const tlsHandshake = 0x16 // RFC 8446, section 5.1: ContentType
+
+// replayed is a connection of which the first bytes were read already.
+type replayed struct {
+	net.Conn
+	first []byte
+}
+
+func (r *replayed) Read(b []byte) (int, error) {
+	if len(r.first) > 0 {
+		n := copy(b, r.first)
+		if r.first = r.first[n:]; len(r.first) == 0 {
+			r.first = nil
+		}
+		return n, nil
+	}
+	return r.Conn.Read(b)
+}
+
+func (s *Server) openTLS(nc net.Conn) (*session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), protocol.HandshakeTimeout)
+	defer cancel()
+	t := tls.Server(nc, s.cfg.TLS)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	var user protocol.UserID
+	if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
+		sum := sha256.Sum256(certs[0].Raw)
+		copy(user[:], sum[:])
+	}
+	return s.openNative(t, user)
+}
+
+// openNative opens a door for frames. Without a user it is a guest's.
+func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error) {
+	d := &native{}
+	var ss *session
+	conn, err := protocol.Accept(nc, func(hello *protocol.Hello) (*protocol.Welcome, error) {
+		guest := user.IsZero()
+		if guest {
+			user = randomUser()
+		}
+		if hello.Nick == "" {
+			return nil, protocol.Errorf(protocol.CodeBadNick, "a nick is needed")
+		}
+		ss = s.newSession(d)
+		who, err := s.people.arrive(ss, user, guest, hello.Bot, hello.Nick)
+		if err != nil {
+			ss.cancel()
+			ss = nil
+			return nil, toError(err)
+		}
+		return &protocol.Welcome{
+			Version: protocol.Version, Software: s.cfg.Software, Server: s.cfg.Name, Epoch: s.log.Epoch(),
+			User: user, Nick: who.name(), Guest: guest, Limits: s.limits.onWire(),
+		}, nil
+	})
+	if err != nil {
+		if ss != nil {
+			ss.cancel()
+			s.people.leave(ss)
+		}
+		return nil, err
+	}
+	d.conn = conn
+	return ss, nil
+}
+
+func randomUser() (u protocol.UserID) {
+	rand.Read(u[:])
+	return u
+}
+
+// native is the door for frames.
+type native struct{ conn *protocol.Conn }
+
+func (d *native) kind() doorKind                  { return nativeDoor }
+func (d *native) read() (protocol.Message, error) { return d.conn.Read() }
+func (d *native) write(b []byte) error            { return d.conn.WriteFrames(b) }
+func (d *native) close()                          { d.conn.Close() }
+
+func (d *native) newest(t *tail, after uint64, limit int) ([]byte, uint64, bool) {
+	return t.since(after, limit)
+}
+
+func appendFrame(dst []byte, m protocol.Message) []byte {
+	out, err := protocol.AppendFrame(dst, m)
+	if err != nil {
+		// Every list is cut to fit and every text is bounded: a mistake of ours.
+		out, _ = protocol.AppendFrame(dst, protocol.Errorf(protocol.CodeInternal, "an answer was too large"))
+	}
+	return out
+}
+
+// openLines opens a door for a person with nc or telnet, or answers HTTP.
+func (s *Server) openLines(nc net.Conn) (*session, error) {
+	d := &lines{nc: nc, in: bufio.NewReaderSize(nc, 512), max: s.limits.Text}
+	if start, err := d.lookForHTTP(); err != nil {
+		return nil, err
+	} else if start {
+		return nil, d.answerHTTP()
+	}
+	ss := s.newSession(d)
+	d.ss = ss
+	if _, err := s.people.arrive(ss, randomUser(), true, false, ""); err != nil {
+		ss.cancel()
+		return nil, err
+	}
+	d.greet()
+	return ss, nil
+}
+
+// isEverydayEnd is true for the ways in which connections end all day long.
+func isEverydayEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || isReset(err)
+}
+
+// httpMethod reports whether b may be, or is, how an HTTP request begins.
+func httpMethod(b []byte) bool {
+	method, _, _ := bytes.Cut(b, []byte{' '})
+	for _, c := range method {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return len(method) >= 1 && len(method) <= 10
+}

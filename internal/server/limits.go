@@ -1,0 +1,92 @@
+package server
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// Limits are what one server bears. All are on by default.
+type Limits struct {
+	Connections  int // open connections, in all
+	Handshakes   int // connections that have not yet said who they are
+	Text         int // bytes of an entry's text
+	Rooms        int // rooms that one session may follow
+	AllRooms     int // rooms on this server, direct talks included
+	Pending      int // posts of one session that are not yet committed
+	PendingBytes int // the same, in bytes
+	PostRate     int // posts a second of one session, in the long run
+	PostBurst    int // posts that one session may send at once
+}
+
+// DefaultLimits are the limits unless Config says otherwise.
+var DefaultLimits = Limits{
+	Connections:  16_384,
+	Handshakes:   1_024,
+	Text:         16 << 10,
+	Rooms:        100,
+	AllRooms:     10_000,
+	Pending:      1_024,
+	PendingBytes: 1 << 20,
+	PostRate:     100,
+	PostBurst:    1_000,
+}
+
+func (l Limits) orDefaults() Limits {
+	v, d := reflect.ValueOf(&l).Elem(), reflect.ValueOf(DefaultLimits)
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			v.Field(i).Set(d.Field(i))
+		}
+	}
+	return l
+}
+
+// onWire are the limits that a client is told.
+func (l Limits) onWire() protocol.Limits {
+	return protocol.Limits{
+		Frame: protocol.MaxFrame, Text: uint32(l.Text), Rooms: uint32(l.Rooms),
+		Pending: uint32(l.Pending), PostRate: uint32(l.PostRate),
+	}
+}
+
+// The bounds that are no matter of taste.
+const (
+	replyBytes     = 256 << 10 // unread replies behind which a session is not read
+	writeBytes     = 256 << 10 // what one write takes of a room at most
+	tailBytes      = 256 << 10 // a room's tail in memory, for each kind of door
+	eventTailBytes = 32 << 10
+	replayMax      = 1_000           // entries that a join replays
+	pageBytes      = 60 << 10        // of a list, so that it fits a frame
+	listMax        = 500             // people, rooms or entries in one list
+	bigRoom        = 200             // members above which presence is a count
+	bigRoomNames   = 20              // names in a big room's presence message
+	greetAfter     = 2 * time.Second // of silence: this is a person
+	typingEvery    = 2 * time.Second // typing notes of one session
+)
+
+// bucket is a token bucket: it holds burst tokens, and gains rate a second.
+type bucket struct {
+	mu     sync.Mutex
+	tokens float64
+	filled time.Time
+}
+
+// take takes one token and returns how long to wait before it is there.
+func (b *bucket) take(now time.Time, rate, burst int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.filled.IsZero() {
+		b.tokens = float64(burst)
+	} else {
+		b.tokens = min(float64(burst), b.tokens+now.Sub(b.filled).Seconds()*float64(rate))
+	}
+	b.filled = now
+	b.tokens--
+	if b.tokens >= 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens / float64(rate) * float64(time.Second))
+}

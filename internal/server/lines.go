@@ -1,0 +1,300 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// lines is the door for a person with nc or telnet, or ten lines of Python:
+// one line in is one entry, and what others say comes as lines. The person is a
+// guest, in one room at a time, and hears it from the start, but is present
+// only from the first line on: a port scanner disturbs nobody.
+type lines struct {
+	nc      net.Conn
+	in      *bufio.Reader
+	max     int // bytes of a line
+	ss      *session
+	room    string
+	present bool
+}
+
+// linesReplay is how many entries a person is shown of what was said before.
+const linesReplay = 10
+
+func (d *lines) kind() doorKind { return linesDoor }
+func (d *lines) close()         { d.nc.Close() }
+
+func (d *lines) write(b []byte) error {
+	if err := d.nc.SetWriteDeadline(time.Now().Add(protocol.WriteTimeout)); err != nil {
+		return err
+	}
+	_, err := d.nc.Write(b)
+	return err
+}
+
+// newest leaves out the person's own lines: the terminal has shown them.
+func (d *lines) newest(t *tail, after uint64, limit int) ([]byte, uint64, bool) {
+	return t.sinceExcept(after, limit, d.ss.person.user)
+}
+
+// lookForHTTP waits until it is clear whether the first line is an HTTP
+// request, at most as long as a silent person waits for the greeting.
+func (d *lines) lookForHTTP() (bool, error) {
+	if err := d.nc.SetReadDeadline(time.Now().Add(greetAfter)); err != nil {
+		return false, err
+	}
+	defer d.nc.SetReadDeadline(time.Time{})
+	for n := 1; n <= d.in.Size(); n = d.in.Buffered() + 1 {
+		_, err := d.in.Peek(min(n, d.in.Size()))
+		b, _ := d.in.Peek(d.in.Buffered())
+		line, _, whole := bytes.Cut(b, []byte{'\n'})
+		if !httpMethod(line) {
+			return false, nil
+		}
+		if whole {
+			return bytes.Contains(line, []byte(" HTTP/1.")), nil
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) || len(b) > 0 {
+				return false, nil
+			}
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// answerHTTP tells a browser, or a scanner, what this is.
+func (d *lines) answerHTTP() error {
+	const text = "This is a lanchat room, not a web server.\nJoin it with: chat join HOST:PORT, or: nc HOST PORT\n"
+	return d.write(fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text))
+}
+
+// greet says the first words, and lets the person hear the lobby.
+func (d *lines) greet() {
+	d.room = protocol.DefaultRoom
+	f, joined := d.ss.follow(d.room, false, replayLast(linesReplay))
+	d.say("%s to %s. You are %s, and write to everybody in %s: one line, one message.\n/nick NAME to choose a name, /help for more.\n",
+		protocol.Greeting, safetext.Line(d.ss.srv.cfg.Name), d.ss.person.name(), d.room)
+	d.ss.show(f, joined)
+}
+
+func replayLast(n uint64) func(head uint64) uint64 {
+	return func(head uint64) uint64 { return head - min(head, n) }
+}
+
+// say shows the person a text of the server's.
+func (d *lines) say(format string, args ...any) {
+	d.ss.mu.Lock()
+	d.ss.replies = fmt.Appendf(d.ss.replies, format, args...)
+	d.ss.mu.Unlock()
+	d.ss.wake()
+}
+
+// read returns the next line as a request. Commands that are no request, or
+// more than one, are carried out here.
+func (d *lines) read() (protocol.Message, error) {
+	for d.ss.mayRead() {
+		line, err := d.line()
+		if err != nil {
+			return nil, err
+		}
+		if !d.present && strings.TrimSpace(line) != "" {
+			d.present = true
+			d.ss.becomeMember(d.room)
+		}
+		if m := d.request(line); m != nil {
+			return m, nil
+		}
+	}
+	return nil, io.EOF
+}
+
+var errLineTooLong = errors.New("line too long")
+
+// line reads one line, without its end. The last one needs none. A line that
+// is too long is passed over, and the person told: nothing is cut.
+func (d *lines) line() (string, error) {
+	for {
+		var line []byte
+		tooLong := false
+		for {
+			part, err := d.in.ReadSlice('\n')
+			if line = append(line, part...); len(line) > d.max+2 {
+				line, tooLong = line[:0], true
+			}
+			if err == nil {
+				break
+			}
+			if errors.Is(err, io.EOF) && len(line) > 0 {
+				break
+			}
+			if !errors.Is(err, bufio.ErrBufferFull) {
+				return "", err
+			}
+		}
+		text := strings.TrimRight(string(line), "\r\n")
+		if !tooLong && len(text) <= d.max {
+			return text, nil
+		}
+		d.say("! this line is longer than %d bytes and was not sent\n", d.max)
+	}
+}
+
+func (d *lines) request(line string) protocol.Message {
+	if strings.TrimSpace(line) == "" {
+		return nil
+	}
+	command, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	switch {
+	case strings.HasPrefix(line, "//"):
+		line = line[1:]
+	case !strings.HasPrefix(line, "/"):
+	case command == "/nick":
+		return &protocol.Nick{Ref: 1, Nick: rest}
+	case command == "/me":
+		return &protocol.Post{ID: protocol.NewID(), Room: d.room, Kind: protocol.KindAction, Text: rest}
+	case command == "/join":
+		d.join(strings.TrimPrefix(strings.ToLower(rest), "#"))
+		return nil
+	case command == "/topic":
+		return &protocol.Topic{Ref: 1, Room: d.room, Topic: rest}
+	case command == "/who":
+		return &protocol.Who{Ref: 1, Room: d.room}
+	case command == "/rooms":
+		return &protocol.Rooms{Ref: 1}
+	case command == "/quit":
+		d.ss.end(&protocol.Bye{Code: protocol.CodeShuttingDown, Text: "goodbye"})
+		return nil
+	case command == "/help":
+		d.say("%s", linesHelp)
+		return nil
+	default:
+		d.say("! there is no command %s; /help shows those there are, and // begins a line with a /\n", safetext.Line(command))
+		return nil
+	}
+	return &protocol.Post{ID: protocol.NewID(), Room: d.room, Text: line}
+}
+
+const linesHelp = `* /nick NAME   choose a name     /me DOES     say what you do
+* /join ROOM   go to a room      /rooms       the rooms there are
+* /who         who is here       /topic TEXT  set the room's topic
+* /quit        leave             //TEXT       a line that begins with /
+* ~NAME is a guest, whose name is not verified. People with a name of their own use: chat
+`
+
+// join goes to another room, and leaves this one when that has worked.
+func (d *lines) join(room string) {
+	if room == d.room {
+		return
+	}
+	d.ss.joinRoom(&protocol.Join{Ref: 1, Room: room}, replayLast(linesReplay))
+	d.ss.mu.Lock()
+	joined, old := d.ss.following(room), d.ss.following(d.room)
+	d.ss.mu.Unlock()
+	if joined == nil {
+		return
+	}
+	d.room = room
+	if old != nil {
+		d.ss.unfollow(old)
+	}
+}
+
+// shownNick is a nick as plain lines show it: a guest's is marked.
+func shownNick(nick string, guest bool) string {
+	if guest {
+		return "~" + safetext.Line(nick)
+	}
+	return safetext.Line(nick)
+}
+
+// appendLines appends a message as a person reads it. Many have nothing to say.
+func appendLines(dst []byte, m protocol.Message) []byte {
+	switch m := m.(type) {
+	case *protocol.Entry:
+		return appendEntryLines(dst, m)
+	case *protocol.Joined:
+		dst = fmt.Appendf(dst, "* you are in %s", m.Room)
+		if m.Topic != "" {
+			dst = fmt.Appendf(dst, " (%s)", safetext.Line(m.Topic))
+		}
+		return appendPeople(append(dst, ", "...), m.Members, m.Count)
+	case *protocol.Who:
+		return appendPeople(append(dst, "* here: "...), m.People, m.Count)
+	case *protocol.Rooms:
+		for _, r := range m.Rooms {
+			dst = fmt.Appendf(dst, "* %s, %d here, %d entries", r.Room, r.Count, r.Head)
+			if r.Topic != "" {
+				dst = fmt.Appendf(dst, ": %s", safetext.Line(r.Topic))
+			}
+			dst = append(dst, '\n')
+		}
+		if m.More {
+			dst = append(dst, "* … and more\n"...)
+		}
+		return dst
+	case *protocol.Nick:
+		return fmt.Appendf(dst, "* you are now %s\n", safetext.Line(m.Nick))
+	case *protocol.Topic:
+		return fmt.Appendf(dst, "* the topic is now: %s\n", safetext.Line(m.Topic))
+	case *protocol.Skipped:
+		return fmt.Appendf(dst, "* %d earlier entries are not shown\n", m.To-m.From+1)
+	case *protocol.Slow:
+		return append(dst, "* slowly: you write faster than this server takes\n"...)
+	case *protocol.Error:
+		return fmt.Appendf(dst, "! %s\n", safetext.Line(m.Error()))
+	case *protocol.Bye:
+		return fmt.Appendf(dst, "* %s\n", safetext.Line(m.Text))
+	}
+	return dst
+}
+
+func appendPeople(dst []byte, people []protocol.Member, count uint32) []byte {
+	dst = fmt.Appendf(dst, "%d here", count)
+	for i, p := range people {
+		if i == 20 {
+			dst = append(dst, ", …"...)
+			break
+		}
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		dst = append(append(dst, sep...), shownNick(p.Nick, p.Guest)...)
+	}
+	return append(dst, '\n')
+}
+
+// appendEntryLines writes an entry. Its further lines are indented, so that
+// nobody can write a line that looks like another's.
+func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
+	who := shownNick(e.Nick, e.Guest)
+	text := strings.ReplaceAll(safetext.Text(e.Text), "\n", "\n    ")
+	switch e.Kind {
+	case protocol.KindText:
+		return fmt.Appendf(dst, "<%s> %s\n", who, text)
+	case protocol.KindAction:
+		return fmt.Appendf(dst, "* %s %s\n", who, text)
+	case protocol.KindTopic:
+		return fmt.Appendf(dst, "* %s has set the topic: %s\n", who, text)
+	case protocol.KindEdit:
+		return fmt.Appendf(dst, "<%s> (corrected) %s\n", who, text)
+	case protocol.KindDelete:
+		return fmt.Appendf(dst, "* %s has deleted a message\n", who)
+	case protocol.KindReaction:
+		return fmt.Appendf(dst, "* %s reacts: %s\n", who, text)
+	}
+	return fmt.Appendf(dst, "<%s> [%s] %s\n", who, safetext.Line(string(e.Kind)), text)
+}

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// room is a room that somebody follows. It exists from the first follower to
+// the last; what outlives it is in the log.
+type room struct {
+	srv  *Server
+	name string
+	head atomic.Uint64 // the newest entry's seq
+	// eventHead numbers presence and typing messages, which are not kept.
+	eventHead atomic.Uint64
+
+	mu        sync.Mutex
+	gone      bool // the last follower has left; this room is replaced
+	topic     string
+	entries   [doorKinds]*tail // nil until such a door follows
+	events    [doorKinds]*tail
+	followers []*follow
+	doors     [doorKinds]int // followers of each kind
+	members   map[protocol.UserID]*member
+	order     []protocol.UserID           // the members, sorted
+	changed   map[protocol.UserID]*person // since the last presence message
+	told      time.Time                   // when that was
+}
+
+// member is a person in a room, with one session or more.
+type member struct {
+	person   *person
+	sessions int
+	told     string // the nick under which the room knows the person
+}
+
+// follow is one session's interest in one room. The cursors belong to the
+// session's writer.
+type follow struct {
+	room        *room
+	session     *session
+	at          int  // in room.followers
+	member      bool // counts as present; guarded by room.mu
+	cursor      uint64
+	eventCursor uint64
+}
+
+// open returns the room with its lock held, making it when nobody follows it
+// yet. The caller adds a follower or calls closeIfEmpty.
+func (s *Server) open(name string) *room {
+	for {
+		s.roomsMu.RLock()
+		r := s.rooms[name]
+		s.roomsMu.RUnlock()
+		if r == nil {
+			r = s.makeRoom(name)
+		}
+		r.mu.Lock()
+		if !r.gone {
+			return r
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (s *Server) makeRoom(name string) *room {
+	s.roomsMu.Lock()
+	defer s.roomsMu.Unlock()
+	if r := s.rooms[name]; r != nil {
+		return r
+	}
+	// Reading the log under the lock: an entry that is committed from here on
+	// finds the room, one before is in what the log says.
+	info, _ := s.log.Room(name)
+	r := &room{srv: s, name: name, topic: info.Topic, members: map[protocol.UserID]*member{}, changed: map[protocol.UserID]*person{}}
+	r.head.Store(info.Head)
+	s.rooms[name] = r
+	return r
+}
+
+// closeIfEmpty forgets a room that nobody follows. r.mu is held.
+func (r *room) closeIfEmpty() {
+	if len(r.followers) > 0 || r.gone {
+		return
+	}
+	r.gone = true
+	r.srv.roomsMu.Lock()
+	defer r.srv.roomsMu.Unlock()
+	delete(r.srv.rooms, r.name)
+}
+
+// add adds a follower. r.mu is held.
+func (r *room) add(f *follow) {
+	k := f.session.door.kind()
+	f.at = len(r.followers)
+	r.followers = append(r.followers, f)
+	if r.doors[k]++; r.entries[k] == nil {
+		r.entries[k] = newTail(tailBytes, r.head.Load())
+		r.events[k] = newTail(eventTailBytes, r.eventHead.Load())
+	}
+	f.eventCursor = r.eventHead.Load()
+}
+
+// remove removes a follower, and its membership.
+func (r *room) remove(f *follow) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := f.session.door.kind()
+	last := len(r.followers) - 1
+	r.followers[f.at] = r.followers[last]
+	r.followers[f.at].at = f.at
+	r.followers[last] = nil
+	r.followers = r.followers[:last]
+	if r.doors[k]--; r.doors[k] == 0 {
+		r.entries[k], r.events[k] = nil, nil
+	}
+	r.depart(f)
+	r.closeIfEmpty()
+}
+
+// enter makes a follower a member. r.mu is held.
+func (r *room) enter(f *follow) {
+	if f.member {
+		return
+	}
+	f.member = true
+	p := f.session.person
+	m := r.members[p.user]
+	if m == nil {
+		m = &member{person: p}
+		r.members[p.user] = m
+		at, _ := slices.BinarySearchFunc(r.order, p.user, compareUsers)
+		r.order = slices.Insert(r.order, at, p.user)
+		r.touch(p)
+		r.srv.people.entered(p)
+	}
+	m.sessions++
+}
+
+// depart ends a follower's membership. r.mu is held.
+func (r *room) depart(f *follow) {
+	if !f.member {
+		return
+	}
+	f.member = false
+	user := f.session.person.user
+	m := r.members[user]
+	if m.sessions--; m.sessions > 0 {
+		return
+	}
+	delete(r.members, user)
+	at, _ := slices.BinarySearchFunc(r.order, user, compareUsers)
+	r.order = slices.Delete(r.order, at, at+1)
+	r.touch(m.person)
+	r.srv.people.departed(m.person)
+}
+
+// touch notes that presence has changed for a person. r.mu is held.
+func (r *room) touch(p *person) {
+	r.changed[p.user] = p
+	r.srv.presence.mark(r)
+}
+
+// grow adds entries that were committed, and wakes who follows.
+func (r *room) grow(entries []protocol.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range entries {
+		e := &entries[i]
+		if e.Seq <= r.head.Load() {
+			continue // the room was opened behind this entry
+		}
+		if e.Kind == protocol.KindTopic {
+			r.topic = e.Text
+		}
+		for k, t := range r.entries {
+			if t != nil {
+				t.append(e.User, func(dst []byte) []byte { return encoders[k](dst, e) })
+			}
+		}
+		r.head.Store(e.Seq)
+	}
+	r.wakeAll()
+}
+
+// event sends a message that is not kept to everybody in the room: on plain
+// lines as the given ones. r.mu is held.
+func (r *room) event(m protocol.Message, lines string) {
+	if t := r.events[nativeDoor]; t != nil {
+		t.append(protocol.UserID{}, func(dst []byte) []byte { return appendFrame(dst, m) })
+	}
+	if t := r.events[linesDoor]; t != nil {
+		t.append(protocol.UserID{}, func(dst []byte) []byte { return append(dst, lines...) })
+	}
+	r.eventHead.Add(1)
+	r.wakeAll()
+}
+
+func (r *room) wakeAll() {
+	for _, f := range r.followers {
+		f.session.wake()
+	}
+}
+
+// some lists the members behind after by user id: at most limit, what fits a
+// page. r.mu is held.
+func (r *room) some(after protocol.UserID, limit int) (list []protocol.Member, more bool) {
+	at, found := slices.BinarySearchFunc(r.order, after, compareUsers)
+	if found {
+		at++
+	}
+	rest := r.order[at:]
+	n := min(len(rest), limit)
+	for _, u := range rest[:n] {
+		list = append(list, r.members[u].person.asMember())
+	}
+	return list, n < len(rest)
+}

@@ -1,0 +1,280 @@
+// Package server is the engine of chatd: it accepts connections, keeps the
+// rooms and relays what is said. It knows nothing of discovery, flags or files.
+//
+// # How an entry travels
+//
+// A session's reader goroutine decodes a post and submits it to the log, then
+// reads on. The log's committer makes a batch durable and hands it to
+// Server.committed, which encodes each entry once for each kind of door into
+// its room's tail and wakes the writers of the sessions that follow the room.
+// A writer takes what lies between its cursor and the head and sends it in one
+// write. There is no queue of messages for anybody: a slow session is late, and
+// reads from the tail, or from the log where the tail no longer reaches back.
+//
+// # Who runs, and who owns what
+//
+//   - One reader goroutine for each connection: it handles requests in order.
+//   - A writer for each session, which exists only while there is something to
+//     send. Only the writer touches the session's cursors.
+//   - The log's committer calls committed and Session.posted. It never waits
+//     for a session.
+//   - One goroutine gathers presence, room by room.
+//
+// Locks, in the order in which they are taken: room.mu, then Server.roomsMu or
+// people.mu, then session.mu; Server.mu alone. None is held during I/O, nor while calling the log's Submit.
+//
+// # Bounds
+//
+// Everything a client can make grow is bounded by [Limits]: connections,
+// handshakes, rooms, text, posts in flight, unread replies. A session costs its
+// reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
+// behind which it is no longer read; what it has not read of its rooms costs
+// nothing.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lanchat/internal/roomlog"
+	"lanchat/protocol"
+)
+
+// Config says what a server is to be.
+type Config struct {
+	Name     string       // shown to people
+	Software string       // for welcome
+	Log      roomlog.Log  // the server does not close it
+	TLS      *tls.Config  // requests, and does not require, a client certificate
+	Limits   Limits       // zero fields take DefaultLimits'
+	Logger   *slog.Logger // nil: none
+	// OnPeople hears of the number of people present whenever it changes. It
+	// must not block.
+	OnPeople func(int)
+}
+
+// Server is one chat server. Serve may be called once; Close, Shutdown and
+// People at any time, by any goroutine.
+type Server struct {
+	cfg    Config
+	log    roomlog.Log
+	logger *slog.Logger
+	limits Limits
+	people *people
+
+	mu         sync.Mutex
+	listener   net.Listener
+	conns      map[net.Conn]*session // nil: it has not yet said who it is
+	stopped    bool                  // no new connection is served
+	handshakes atomic.Int32
+
+	roomsMu sync.RWMutex
+	rooms   map[string]*room // those that somebody follows
+
+	presence *presence
+	running  sync.WaitGroup // readers and writers
+}
+
+// New makes a server. It takes over the log's Follow.
+func New(cfg Config) *Server {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Log, logger: cfg.Logger, limits: cfg.Limits.orDefaults(),
+		conns: map[net.Conn]*session{}, rooms: map[string]*room{},
+		presence: newPresence(),
+	}
+	s.people = newPeople(s)
+	s.log.Follow(s.committed)
+	return s
+}
+
+// ErrServerClosed is what Serve returns after Close or Shutdown.
+var ErrServerClosed = errors.New("the server is closed")
+
+// Serve accepts connections on l until ctx ends, or Close or Shutdown is
+// called. When ctx ends it says goodbye as Shutdown does, with two seconds to
+// drain. It returns when every goroutine that it started has ended.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		l.Close()
+		return ErrServerClosed
+	}
+	s.listener = l
+	s.mu.Unlock()
+	defer s.Close()
+
+	presenceCtx, stopPresence := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { s.presence.run(presenceCtx) })
+	served := make(chan struct{})
+	background.Go(func() {
+		select {
+		case <-ctx.Done():
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			s.Shutdown(grace, time.Second)
+		case <-served:
+		}
+	})
+	err := s.accept(l)
+	close(served)
+	s.running.Wait()
+	stopPresence()
+	background.Wait()
+	return err
+}
+
+func (s *Server) accept(l net.Listener) error {
+	var pause time.Duration
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.isStopped() {
+				return ErrServerClosed
+			}
+			if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() || isTransientAccept(err) {
+				// Out of descriptors, or a connection that was gone before it
+				// was taken: others may still come.
+				pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+				s.logger.Warn("cannot accept a connection; trying again", "err", err, "in", pause)
+				time.Sleep(pause)
+				continue
+			}
+			s.Close()
+			return fmt.Errorf("accepting connections on %v: %w", l.Addr(), err)
+		}
+		pause = 0
+		if !s.add(nc) {
+			nc.Close()
+			continue
+		}
+		s.running.Go(func() {
+			defer s.remove(nc)
+			s.handle(nc)
+		})
+	}
+}
+
+func (s *Server) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
+func (s *Server) add(nc net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || len(s.conns) >= s.limits.Connections {
+		return false
+	}
+	s.conns[nc] = nil
+	return true
+}
+
+func (s *Server) remove(nc net.Conn) {
+	nc.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, nc)
+}
+
+// addSession makes a session known, unless the server is stopping.
+func (s *Server) addSession(nc net.Conn, ss *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.conns[nc] = ss
+	return true
+}
+
+// stop ends the accepting and what has not yet become a session, and returns
+// the sessions there are.
+func (s *Server) stop() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	var all []*session
+	for nc, ss := range s.conns {
+		if ss == nil {
+			nc.Close()
+		} else {
+			all = append(all, ss)
+		}
+	}
+	return all
+}
+
+// Shutdown stops accepting, reads no further request, sends everybody what
+// they have not yet been sent and then bye with retryAfter, and closes. When
+// ctx ends first, the rest is cut off.
+func (s *Server) Shutdown(ctx context.Context, retryAfter time.Duration) error {
+	for _, ss := range s.stop() {
+		ss.end(shuttingDown(retryAfter))
+	}
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.Close()
+		<-done
+		return context.Cause(ctx)
+	}
+}
+
+func shuttingDown(retryAfter time.Duration) *protocol.Bye {
+	return &protocol.Bye{Code: protocol.CodeShuttingDown, Text: "the server is stopping", RetryAfter: uint32(retryAfter.Milliseconds())}
+}
+
+// Close closes every connection at once.
+func (s *Server) Close() error {
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for nc := range s.conns {
+		nc.Close()
+	}
+	return nil
+}
+
+// People counts the people present: those who are in at least one room.
+func (s *Server) People() int { return s.people.count() }
+
+// committed hears of every commit, in order. It runs on the log's committer and
+// waits for nobody.
+func (s *Server) committed(entries []protocol.Entry) {
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && entries[n].Room == entries[0].Room {
+			n++
+		}
+		name := entries[0].Room
+		s.roomsMu.RLock()
+		r := s.rooms[name]
+		s.roomsMu.RUnlock()
+		if r != nil {
+			r.grow(entries[:n])
+		}
+		if a, b, direct := protocol.ParseDirectRoom(name); direct {
+			s.people.tellDirect(name, a, b)
+		}
+		entries = entries[n:]
+	}
+}

@@ -1,0 +1,253 @@
+package server
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lanchat/internal/roomlog"
+	"lanchat/protocol"
+)
+
+// session is one connection that has said who it is. Behind its door all
+// sessions are the same.
+type session struct {
+	srv    *Server
+	door   door
+	person *person
+	poster *roomlog.Poster
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
+	rate   bucket
+	slowed time.Time // when slow was last said; the reader's
+	typed  time.Time // when typing was last passed on; the reader's
+
+	mu      sync.Mutex
+	readOn  sync.Cond // the reader may go on
+	replies []byte    // encoded, for the writer
+	follows []*follow // replaced, never changed: the writer reads it without the lock
+	pending struct{ posts, bytes int }
+	renamed bool                   // the person has another nick
+	markers map[string]uint64      // set by the user's other sessions
+	noticed map[string]struct{}    // direct talks that were told and not yet joined
+	topics  map[protocol.ID]uint32 // topic requests under way, by their post
+	bye     *protocol.Bye          // the last thing to say, if it has a code; nothing is read any more
+
+	state atomic.Int32 // of the writer
+	ended chan struct{}
+}
+
+// The writer's states. It runs on a goroutine of its own, but only while there
+// is something to send: an idle session has none.
+const (
+	writerIdle int32 = iota
+	writerRuns
+	writerMustLook // it runs, and something has come since it looked
+	writerEnded
+)
+
+func (s *Server) newSession(d door) *session {
+	ss := &session{srv: s, door: d, ended: make(chan struct{})}
+	ss.readOn.L = &ss.mu
+	ss.ctx, ss.cancel = context.WithCancel(context.Background())
+	ss.poster = s.log.Poster(ss.posted)
+	return ss
+}
+
+// serve reads and handles requests until the connection ends. The person is
+// already known to people, who forget it here.
+func (ss *session) serve(nc net.Conn) {
+	defer ss.srv.people.leave(ss)
+	if ss.srv.addSession(nc, ss) {
+		ss.tellDirects()
+		ss.end(ss.readAll())
+	} else {
+		ss.end(shuttingDown(time.Second))
+	}
+	<-ss.ended
+	ss.cancel()
+	for _, f := range ss.follows {
+		f.room.remove(f)
+	}
+}
+
+// readAll returns what to say at the end.
+func (ss *session) readAll() *protocol.Bye {
+	for ss.mayRead() {
+		m, err := ss.door.read()
+		if err != nil {
+			if answer := readError(err); answer != nil {
+				ss.reply(answer)
+			}
+			break
+		}
+		ss.handle(m)
+	}
+	return &protocol.Bye{}
+}
+
+// mayRead waits while replies are not read or too much is not committed. It is
+// false when the session is over.
+func (ss *session) mayRead() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	l := &ss.srv.limits
+	for ss.bye == nil && (len(ss.replies) >= replyBytes || ss.pending.posts >= l.Pending || ss.pending.bytes >= l.PendingBytes) {
+		ss.readOn.Wait()
+	}
+	return ss.bye == nil
+}
+
+// end lets the session finish: its replies, then bye, then close.
+func (ss *session) end(bye *protocol.Bye) {
+	ss.mu.Lock()
+	if ss.bye == nil {
+		ss.bye = bye
+	}
+	ss.readOn.Broadcast()
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+// reply queues messages for the writer.
+func (ss *session) reply(ms ...protocol.Message) {
+	ss.mu.Lock()
+	for _, m := range ms {
+		ss.replies = encoders[ss.door.kind()](ss.replies, m)
+	}
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+// posted hears of each of this session's posts, in order, from the committer.
+func (ss *session) posted(e *protocol.Entry, err error) {
+	ss.mu.Lock()
+	ss.pending.posts--
+	ss.pending.bytes -= e.MaxSize()
+	kind := ss.door.kind()
+	ref, topic := ss.topics[e.ID]
+	switch {
+	case isPassing(err):
+		if ss.bye == nil {
+			ss.bye = &protocol.Bye{Code: protocol.CodeUnavailable, Text: "the room's log cannot take entries now", RetryAfter: 2000}
+			ss.srv.logger.Error("the log refuses posts; sessions that post are sent away until it recovers", "err", err)
+		}
+	case err != nil:
+		answer := *toError(err)
+		answer.ID = e.ID
+		ss.replies = encoders[kind](ss.replies, &answer)
+	case topic:
+		ss.replies = encoders[kind](ss.replies, &protocol.Topic{Ref: ref, Room: e.Room, Topic: e.Text})
+	default:
+		ss.replies = encoders[kind](ss.replies, &protocol.Ack{ID: e.ID, Room: e.Room, Seq: e.Seq, At: e.At})
+	}
+	delete(ss.topics, e.ID)
+	ss.readOn.Signal()
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+func (ss *session) nickChanged() {
+	ss.mu.Lock()
+	ss.renamed = true
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+// noticeDirect tells of a direct talk that the session does not follow, once.
+func (ss *session) noticeDirect(room string) {
+	if ss.person.guest || ss.door.kind() != nativeDoor {
+		return
+	}
+	ss.mu.Lock()
+	_, told := ss.noticed[room]
+	tell := !told && ss.following(room) == nil
+	if tell {
+		if ss.noticed == nil {
+			ss.noticed = map[string]struct{}{}
+		}
+		ss.noticed[room] = struct{}{}
+		info, _ := ss.srv.log.Room(room)
+		ss.replies = encoders[nativeDoor](ss.replies, &protocol.Joined{
+			Room: room, Topic: info.Topic, Head: info.Head, Read: ss.srv.log.Marker(ss.person.user, room)})
+	}
+	ss.mu.Unlock()
+	if tell {
+		ss.wake()
+	}
+}
+
+func (ss *session) tellDirects() {
+	if ss.person.guest {
+		return
+	}
+	for _, room := range ss.srv.log.Directs(ss.person.user) {
+		ss.noticeDirect(room)
+	}
+}
+
+func (ss *session) markerMoved(room string, seq uint64) {
+	ss.mu.Lock()
+	if ss.following(room) != nil {
+		if ss.markers == nil {
+			ss.markers = map[string]uint64{}
+		}
+		ss.markers[room] = seq
+	}
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+// following returns the session's follow of a room, or nil. ss.mu is held.
+func (ss *session) following(room string) *follow {
+	for _, f := range ss.follows {
+		if f.room.name == room {
+			return f
+		}
+	}
+	return nil
+}
+
+// follow begins to follow a room behind a cursor. What it returns is not yet
+// seen by the writer: show does that, together with the reply that comes first.
+func (ss *session) follow(name string, member bool, cursor func(head uint64) uint64) (*follow, *protocol.Joined) {
+	r := ss.srv.open(name)
+	defer r.mu.Unlock()
+	f := &follow{room: r, session: ss}
+	r.add(f)
+	if member {
+		r.enter(f)
+	}
+	head := r.head.Load()
+	f.cursor = cursor(head)
+	members, more := r.some(protocol.UserID{}, bigRoom)
+	return f, &protocol.Joined{Room: name, Topic: r.topic, Head: head, Count: uint32(len(r.members)), Members: members, More: more}
+}
+
+// show makes a follow visible to the writer, behind the replies to it.
+func (ss *session) show(f *follow, ms ...protocol.Message) {
+	ss.mu.Lock()
+	for _, m := range ms {
+		ss.replies = encoders[ss.door.kind()](ss.replies, m)
+	}
+	ss.follows = append(slices.Clone(ss.follows), f)
+	delete(ss.noticed, f.room.name)
+	ss.mu.Unlock()
+	ss.wake()
+}
+
+// unfollow ends a follow; the replies come behind what the writer may be
+// sending of the room right now.
+func (ss *session) unfollow(f *follow, ms ...protocol.Message) {
+	f.room.remove(f)
+	ss.mu.Lock()
+	ss.follows = slices.DeleteFunc(slices.Clone(ss.follows), func(other *follow) bool { return other == f })
+	for _, m := range ms {
+		ss.replies = encoders[ss.door.kind()](ss.replies, m)
+	}
+	ss.mu.Unlock()
+	ss.wake()
+}

@@ -1,0 +1,216 @@
+package server
+
+import (
+	"sync"
+
+	"lanchat/internal/roomlog"
+	"lanchat/protocol"
+)
+
+// wake makes sure that the writer looks for something to send. It never waits.
+func (ss *session) wake() {
+	for {
+		switch state := ss.state.Load(); state {
+		case writerIdle:
+			if ss.state.CompareAndSwap(writerIdle, writerRuns) {
+				go ss.write() // serve waits for it
+				return
+			}
+		case writerRuns:
+			if ss.state.CompareAndSwap(writerRuns, writerMustLook) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// scratch holds what a write has to be put together in.
+var scratch = sync.Pool{New: func() any { b := make([]byte, 0, writeBytes); return &b }}
+
+// write sends until there is nothing left to send.
+func (ss *session) write() {
+	for {
+		ss.state.Store(writerRuns)
+		sent, last, err := ss.writeSome()
+		if err != nil || last {
+			ss.state.Store(writerEnded)
+			ss.door.close()
+			ss.mu.Lock()
+			if ss.bye == nil {
+				ss.bye = &protocol.Bye{}
+			}
+			ss.readOn.Broadcast()
+			ss.mu.Unlock()
+			close(ss.ended)
+			return
+		}
+		if !sent && ss.state.CompareAndSwap(writerRuns, writerIdle) {
+			return
+		}
+	}
+}
+
+// writeSome makes at most one write, of what there is now: first the replies,
+// then of each room what lies behind the cursor. last is true when the session
+// is over and everything was said.
+func (ss *session) writeSome() (sent, last bool, err error) {
+	ss.mu.Lock()
+	renamed := ss.renamed
+	replies := ss.replies
+	ss.replies = nil
+	ss.appendNews(&replies)
+	follows, bye := ss.follows, ss.bye
+	waiting := ss.pending.posts > 0
+	ss.readOn.Signal()
+	ss.mu.Unlock()
+
+	out := output{room: writeBytes - len(replies)}
+	out.add(replies)
+	for _, f := range follows {
+		if renamed {
+			f.renamed()
+		}
+		if bye != nil && bye.Code != protocol.CodeShuttingDown {
+			continue // a room may never fall silent; what is missed is in the log
+		}
+		if err := f.gather(ss, &out); err != nil {
+			return false, false, err
+		}
+	}
+	switch {
+	case !out.empty():
+		err = ss.door.write(out.bytes())
+		out.release()
+		return true, false, err
+	case bye != nil && !waiting:
+		if bye.Code != "" {
+			err = ss.door.write(encoders[ss.door.kind()](nil, bye))
+		}
+		return false, true, err
+	}
+	return false, false, nil
+}
+
+// renamed lets the room know that the follower's person has another nick.
+func (f *follow) renamed() {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if f.member {
+		f.room.touch(f.session.person)
+	}
+}
+
+// appendNews appends what is told by its latest state only. ss.mu is held.
+func (ss *session) appendNews(replies *[]byte) {
+	encode := encoders[ss.door.kind()]
+	if ss.renamed {
+		ss.renamed = false
+		*replies = encode(*replies, &protocol.Nick{User: ss.person.user, Nick: ss.person.name()})
+	}
+	for room, seq := range ss.markers {
+		*replies = encode(*replies, &protocol.Read{Room: room, Seq: seq})
+	}
+	clear(ss.markers)
+}
+
+// gather adds what the room has for this follow, as far as there is space.
+func (f *follow) gather(ss *session, out *output) error {
+	r := f.room
+	if f.cursor >= r.head.Load() && f.eventCursor >= r.eventHead.Load() {
+		return nil
+	}
+	kind := ss.door.kind()
+	r.mu.Lock()
+	entries, events := r.entries[kind], r.events[kind]
+	if entries == nil { // unfollowed meanwhile
+		r.mu.Unlock()
+		return nil
+	}
+	if b, last, ok := events.since(f.eventCursor, out.room); ok {
+		f.eventCursor = last
+		out.add(b)
+	} else {
+		f.eventCursor = r.eventHead.Load()
+		out.add(encoders[kind](nil, r.presenceNow()))
+	}
+	var b []byte
+	last, inTail := f.cursor, true
+	if out.room > 0 {
+		b, last, inTail = ss.door.newest(entries, f.cursor, out.room)
+	}
+	head := r.head.Load()
+	r.mu.Unlock()
+	if !inTail {
+		return f.fromLog(ss, out, head)
+	}
+	f.cursor = last
+	out.add(b)
+	return nil
+}
+
+// fromLog adds entries that the tail no longer holds.
+func (f *follow) fromLog(ss *session, out *output, head uint64) error {
+	encode := encoders[ss.door.kind()]
+	entries, _, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
+		Room: f.room.name, After: f.cursor, Before: head + 1, Oldest: true, Limit: replayMax, Bytes: tailBytes / 2})
+	if err != nil {
+		ss.srv.logger.Error("reading the log", "room", f.room.name, "err", err)
+		return err
+	}
+	next := head + 1 // the first entry that there is
+	if len(entries) > 0 {
+		next = entries[0].Seq
+	}
+	var b []byte
+	if next > f.cursor+1 {
+		b = encode(b, &protocol.Skipped{Room: f.room.name, From: f.cursor + 1, To: next - 1})
+		f.cursor = next - 1
+	}
+	for i := range entries {
+		b = encode(b, &entries[i])
+		f.cursor = entries[i].Seq
+	}
+	out.add(b)
+	return nil
+}
+
+// output puts one write together. A single part is sent as it is, without a
+// copy.
+type output struct {
+	room   int // bytes that may still be added; the last part may be larger
+	part   []byte
+	joined *[]byte // from scratch, when there is more than one part
+}
+
+func (o *output) empty() bool { return len(o.part) == 0 && o.joined == nil }
+
+func (o *output) add(b []byte) {
+	switch {
+	case len(b) == 0:
+		return
+	case o.empty():
+		o.part = b
+	case o.joined == nil:
+		o.joined = scratch.Get().(*[]byte)
+		*o.joined = append((*o.joined)[:0], o.part...)
+		fallthrough
+	default:
+		*o.joined = append(*o.joined, b...)
+	}
+	o.room -= len(b)
+}
+
+func (o *output) bytes() []byte {
+	if o.joined != nil {
+		return *o.joined
+	}
+	return o.part
+}
+
+func (o *output) release() {
+	if o.joined != nil {
+		scratch.Put(o.joined)
+	}
+}
