@@ -62,7 +62,7 @@ func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
 	}
 	if t, ok := c.nc.(*tls.Conn); ok {
 		if err := t.HandshakeContext(ctx); err != nil {
-			return nil, greeted(err)
+			return nil, Greeted(err)
 		}
 	}
 	h := *hello
@@ -97,8 +97,9 @@ func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
 // Greeting is how the server's first line to a person on plain lines begins.
 const Greeting = "welcome"
 
-// greeted recognises the greeting in what TLS took for a record.
-func greeted(err error) error {
+// Greeted returns ErrGreeted for the error of a TLS handshake that met the
+// server's greeting instead of TLS, and any other error as it is.
+func Greeted(err error) error {
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(e.RecordHeader[:]) == Greeting[:len(e.RecordHeader)] {
 		return ErrGreeted
 	}

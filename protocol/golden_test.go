@@ -136,8 +136,8 @@ func TestGoldenCoversEveryField(t *testing.T) {
 	}
 	for name, make := range messages {
 		typ := reflect.TypeOf(make()).Elem()
-		for i := range typ.NumField() {
-			if field := typ.Name() + "." + typ.Field(i).Name; !set[field] {
+		for field := range typ.Fields() {
+			if field := typ.Name() + "." + field.Name; !set[field] {
 				t.Errorf("%s: %s is set in no row", name, field)
 			}
 		}
