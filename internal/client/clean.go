@@ -1,0 +1,59 @@
+package client
+
+import (
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// clean makes every text of a message harmless, once, where it comes in.
+func clean(m protocol.Message) {
+	line := func(ss ...*string) {
+		for _, s := range ss {
+			*s = safetext.Line(*s)
+		}
+	}
+	entry := func(e *protocol.Entry) {
+		e.Text = safetext.Text(e.Text)
+		line(&e.Nick, &e.Room, (*string)(&e.Kind))
+	}
+	members := func(ms []protocol.Member) {
+		for i := range ms {
+			line(&ms[i].Nick)
+		}
+	}
+	switch m := m.(type) {
+	case *protocol.Entry:
+		entry(m)
+	case *protocol.Page:
+		for i := range m.Entries {
+			entry(&m.Entries[i])
+		}
+	case *protocol.Found:
+		for i := range m.Entries {
+			entry(&m.Entries[i])
+		}
+	case *protocol.Joined:
+		line(&m.Room, &m.Topic)
+		members(m.Members)
+	case *protocol.Presence:
+		members(m.Joined)
+	case *protocol.Who:
+		members(m.People)
+	case *protocol.Rooms:
+		for i := range m.Rooms {
+			line(&m.Rooms[i].Room, &m.Rooms[i].Topic)
+		}
+	case *protocol.Topic:
+		line(&m.Topic)
+	case *protocol.Nick:
+		line(&m.Nick)
+	case *protocol.Typing:
+		line(&m.Nick)
+	case *protocol.Slow:
+		line(&m.Why)
+	case *protocol.Bye:
+		line(&m.Text)
+	case *protocol.Error:
+		line(&m.Text)
+	}
+}

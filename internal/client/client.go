@@ -1,0 +1,264 @@
+// Package client is the engine of a chat client: it connects, keeps rooms
+// joined, posts, and turns what comes into events. It has no widget and prints
+// nothing; user interfaces (internal/tui, internal/lines) show its [State].
+//
+// # How it flows
+//
+//	network → Client.Run → Events (bounded) → State.Apply → a screen
+//	keys → Client.Post, Join, … → outbox and wishes → network
+//
+// Whoever shows the State reads Events and applies them; when that one is busy
+// the inbox fills, the connection is no longer read, and TCP holds the server
+// back: nothing is dropped. Post, Join and their like never wait for the
+// network, so no screen freezes with it.
+//
+// # What it promises
+//
+//   - Every entry behind a room's cursor is delivered as an event, once, in
+//     order, across reconnects. Entries that the server does not replay are
+//     announced by a Received Skipped.
+//   - A post is sent until it is acknowledged or refused, in the order of the
+//     Post calls, under one id, so it appears once however often it was sent.
+//     The outbox is in memory: posts end with the process.
+//   - After a lost connection it tries again: at once, then after 0.5 s, 1 s,
+//     2 s, … up to 15 s, each time between half and all of that, and not before
+//     the server's own retry_after. It gives up only when trying again is no
+//     use, and when the very first try fails.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// The bounds of a client.
+const (
+	inboxSize     = 256      // events that wait for the user interface
+	outboxPosts   = 10_000   // posts that are not yet acknowledged
+	outboxBytes   = 16 << 20 // the same, in bytes of text
+	maxRequests   = 256      // requests that are not yet sent
+	window        = 256      // posts that are sent and not yet acknowledged
+	roundTripEach = 10 * time.Second
+	deadAfter     = 20 * time.Second // without a pong
+)
+
+// Errors of a Client's methods.
+var (
+	ErrOutboxFull = fmt.Errorf("too much is waiting to be sent (%d messages or %d MiB); try again when some of it is", outboxPosts, outboxBytes>>20)
+	ErrOffline    = errors.New("there is no connection to the server now")
+	ErrTooMany    = errors.New("too many requests are waiting")
+)
+
+// Config says what a client is to do.
+type Config struct {
+	Dial     DialFunc
+	Nick     string
+	Software string
+	Bot      bool
+	Rooms    []string // to join from the start
+	// After is the cursor for Rooms; with Live set there is no replay at all.
+	After uint64
+	Live  bool
+
+	random func() float64 // for the backoff; nil: math/rand
+}
+
+// Client is one client. Run is called once. All other methods may be called by
+// any goroutine at any time.
+type Client struct {
+	cfg    Config
+	events chan Event
+
+	mu       sync.Mutex
+	up       bool
+	epoch    protocol.ID
+	me       protocol.UserID
+	rooms    []*wish
+	outbox   outbox
+	requests []protocol.Message
+	refs     uint32
+	joins    map[uint32]string // rooms whose join is not yet answered, by ref
+	wake     chan struct{}     // the sender may have something to do
+	drained  chan struct{}     // closed and replaced when a post leaves the outbox
+}
+
+// wish is a room that the user wants to be in.
+type wish struct {
+	room   string
+	cursor uint64
+	live   bool // no replay at the first join
+	asked  bool // the join was sent over this connection
+}
+
+// New makes a client; Run connects it.
+func New(cfg Config) *Client {
+	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), joins: map[uint32]string{},
+		wake: make(chan struct{}, 1), drained: make(chan struct{})}
+	for _, room := range cfg.Rooms {
+		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live})
+	}
+	return c
+}
+
+// Events is where the events come out, until Run ends and closes it. They must
+// be taken, or the client stands still.
+func (c *Client) Events() <-chan Event { return c.events }
+
+// Post queues a post for sending. It fills in the ID when there is none, and
+// returns the event that shows the post as pending.
+func (c *Client) Post(p protocol.Post) (Queued, error) {
+	if p.ID.IsZero() {
+		p.ID = protocol.NewID()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.outbox.add(p) {
+		return Queued{}, ErrOutboxFull
+	}
+	c.wakeUp()
+	return Queued{Post: p, At: time.Now()}, nil
+}
+
+// Waiting counts the posts that are neither acknowledged nor refused.
+func (c *Client) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.outbox.posts)
+}
+
+// WaitBelow waits until fewer than n posts are waiting.
+func (c *Client) WaitBelow(ctx context.Context, n int) error {
+	for {
+		c.mu.Lock()
+		count, drained := len(c.outbox.posts), c.drained
+		c.mu.Unlock()
+		if count < n {
+			return nil
+		}
+		select {
+		case <-drained:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Join joins a room, and keeps it joined across reconnects.
+func (c *Client) Join(room string) error {
+	if err := protocol.ValidRoom(room); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wish(room)
+	c.wakeUp()
+	return nil
+}
+
+// wish returns the wish for a room, making it. c.mu is held.
+func (c *Client) wish(room string) *wish {
+	if w := c.wished(room); w != nil {
+		return w
+	}
+	w := &wish{room: room}
+	c.rooms = append(c.rooms, w)
+	return w
+}
+
+func (c *Client) wished(room string) *wish {
+	for _, w := range c.rooms {
+		if w.room == room {
+			return w
+		}
+	}
+	return nil
+}
+
+func (c *Client) unwish(room string) {
+	for i, w := range c.rooms {
+		if w.room == room {
+			c.rooms = append(c.rooms[:i:i], c.rooms[i+1:]...)
+			return
+		}
+	}
+}
+
+// Leave leaves a room.
+func (c *Client) Leave(room string) error {
+	_, err := c.Request(&protocol.Leave{Room: room})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unwish(room)
+	return err
+}
+
+// Request sends any other request and returns its ref; the answer comes as a
+// Received event. It is not sent again when the connection breaks.
+func (c *Client) Request(m protocol.Message) (ref uint32, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.up {
+		return 0, ErrOffline
+	}
+	if len(c.requests) >= maxRequests {
+		return 0, ErrTooMany
+	}
+	ref = c.nextRef()
+	setRef(m, ref)
+	c.requests = append(c.requests, m)
+	c.wakeUp()
+	return ref, nil
+}
+
+// nextRef returns a ref that is not 0. c.mu is held.
+func (c *Client) nextRef() uint32 {
+	if c.refs++; c.refs == 0 {
+		c.refs++
+	}
+	return c.refs
+}
+
+func setRef(m protocol.Message, ref uint32) {
+	switch m := m.(type) {
+	case *protocol.Join:
+		m.Ref = ref
+	case *protocol.Leave:
+		m.Ref = ref
+	case *protocol.History:
+		m.Ref = ref
+	case *protocol.Search:
+		m.Ref = ref
+	case *protocol.Nick:
+		m.Ref = ref
+	case *protocol.Topic:
+		m.Ref = ref
+	case *protocol.Rooms:
+		m.Ref = ref
+	case *protocol.Who:
+		m.Ref = ref
+	case *protocol.Invite:
+		m.Ref = ref
+	}
+}
+
+func (c *Client) wakeUp() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// emit hands an event to the user interface, waiting while the inbox is full.
+func (c *Client) emit(ctx context.Context, ev Event) error {
+	select {
+	case c.events <- ev:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

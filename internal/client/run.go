@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// Run connects and keeps connected until ctx ends, and then returns nil, or
+// until trying again is no use. It returns when everything it started has
+// ended.
+func (c *Client) Run(ctx context.Context) error {
+	defer close(c.events)
+	var wait backoff
+	wait.random = c.cfg.random
+	for first := true; ; first = false {
+		went, err := c.once(ctx)
+		if went {
+			wait.reset()
+			first = false
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if first || isFinal(err) {
+			_ = c.emit(ctx, GaveUp{err})
+			return err
+		}
+		pause := wait.next(err)
+		if c.emit(ctx, WentDown{Err: err, RetryAt: time.Now().Add(pause)}) != nil {
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		if c.emit(ctx, Retrying{}) != nil {
+			return nil
+		}
+	}
+}
+
+// once makes one connection and serves it to its end. went is true when it got
+// as far as welcome.
+func (c *Client) once(ctx context.Context) (went bool, err error) {
+	link, conn, welcome, err := c.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	ev := c.wentUp(link, welcome)
+	if err := c.emit(ctx, ev); err != nil {
+		return true, err
+	}
+	l := &session{c: c, conn: conn, pongs: make(chan uint64, 1)}
+	sender := make(chan struct{})
+	go func() {
+		defer close(sender)
+		if err := l.send(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	err = l.receive(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(err)
+	<-sender
+	c.mu.Lock()
+	c.up = false
+	c.outbox.rewind()
+	c.requests = nil
+	c.mu.Unlock()
+	return true, err
+}
+
+func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protocol.Welcome, error) {
+	for again := true; ; again = false {
+		link, err := c.cfg.Dial(ctx)
+		if err != nil {
+			if errors.Is(err, protocol.ErrGreeted) && again {
+				continue
+			}
+			return nil, nil, nil, err
+		}
+		c.mu.Lock()
+		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot}
+		c.mu.Unlock()
+		conn, welcome, err := protocol.Handshake(ctx, link.Conn, hello)
+		if errors.Is(err, protocol.ErrGreeted) && again {
+			continue
+		}
+		return link, conn, welcome, err
+	}
+}
+
+// wentUp begins with a new connection: everything is to be joined and sent.
+func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ev := WentUp{
+		Server: Server{Name: safetext.Line(w.Server), Addr: link.Addr, KeyWords: link.KeyWords, Encrypted: link.Encrypted, NewKey: link.NewKey},
+		Me:     protocol.Member{User: w.User, Nick: safetext.Line(w.Nick), Guest: w.Guest, Bot: c.cfg.Bot},
+		Limits: w.Limits,
+		Asked:  c.cfg.Nick,
+		Wiped:  !c.epoch.IsZero() && c.epoch != w.Epoch,
+	}
+	c.up, c.epoch, c.me = true, w.Epoch, w.User
+	clear(c.joins)
+	for _, room := range c.rooms {
+		room.asked = false
+		if ev.Wiped {
+			room.cursor = 0
+		}
+	}
+	c.cfg.Nick = w.Nick // what was granted is what one comes back as
+	return ev
+}
+
+// backoff says how long to wait before the next try.
+type backoff struct {
+	tries  int
+	random func() float64
+}
+
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 15 * time.Second
+)
+
+func (b *backoff) reset() { b.tries = 0 }
+
+// next is the pause after a connection that ended, or a try that failed, with err.
+func (b *backoff) next(err error) time.Duration {
+	random := b.random
+	if random == nil {
+		random = rand.Float64
+	}
+	pause := time.Duration(0)
+	if b.tries > 0 {
+		full := min(backoffFirst<<min(b.tries-1, 10), backoffMost)
+		pause = full/2 + time.Duration(random()*float64(full/2))
+	}
+	b.tries++
+	if bye, ok := errors.AsType[*byeError](err); ok {
+		pause = max(pause, time.Duration(bye.RetryAfter)*time.Millisecond)
+	}
+	return pause
+}
+
+// byeError is the server's goodbye.
+type byeError struct{ *protocol.Bye }
+
+func (e *byeError) Error() string {
+	if e.Text != "" {
+		return safetext.Line(e.Text)
+	}
+	return "the server has closed the connection: " + safetext.Line(string(e.Code))
+}
+
+// FinalError is an error that no further try would cure.
+type FinalError struct{ Err error }
+
+func (e *FinalError) Error() string { return e.Err.Error() }
+func (e *FinalError) Unwrap() error { return e.Err }
+
+// isFinal is true when trying again is no use.
+func isFinal(err error) bool {
+	if _, ok := errors.AsType[*FinalError](err); ok || errors.Is(err, protocol.ErrAuthRequired) {
+		return true
+	}
+	if bye, ok := errors.AsType[*byeError](err); ok {
+		return bye.RetryAfter == 0
+	}
+	return Refusal(err)
+}
+
+// Refusal reports whether err is the server's word that this client may not
+// come in, now or later.
+func Refusal(err error) bool {
+	e, ok := errors.AsType[*protocol.Error](err)
+	if !ok {
+		return errors.Is(err, protocol.ErrAuthRequired)
+	}
+	switch e.Code {
+	case protocol.CodeAuth, protocol.CodeForbidden, protocol.CodeVersion, protocol.CodeBadNick, protocol.CodeMalformed, protocol.CodeNickTaken:
+		return true
+	}
+	return false
+}
+
+// readError words why a connection broke.
+func readError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the server has closed the connection: %w", err)
+	}
+	return fmt.Errorf("the connection is lost: %w", err)
+}

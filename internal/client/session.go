@@ -1,0 +1,208 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// session is one connection's life. Two goroutines share it: one receives, the
+// caller of once; one sends.
+type session struct {
+	c     *Client
+	conn  *protocol.Conn
+	pongs chan uint64
+}
+
+var errDead = errors.New("the server no longer answers")
+
+// send sends what there is to send, and pings. It ends with ctx.
+func (l *session) send(ctx context.Context) error {
+	ping := time.NewTicker(roundTripEach)
+	defer ping.Stop()
+	var n uint64
+	var pinged time.Time // of the ping that is not yet answered
+	sendPing := func() error {
+		n++
+		pinged = time.Now()
+		return l.conn.Write(&protocol.Ping{N: n})
+	}
+	for {
+		if err := l.sendAll(); err != nil {
+			return readError(err)
+		}
+		if n == 0 {
+			if err := sendPing(); err != nil {
+				return readError(err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.c.wake:
+		case got := <-l.pongs:
+			if got == n && !pinged.IsZero() {
+				took := time.Since(pinged)
+				pinged = time.Time{}
+				if l.c.emit(ctx, RoundTrip{took}) != nil {
+					return nil
+				}
+			}
+		case <-ping.C:
+			switch {
+			case pinged.IsZero():
+				if err := sendPing(); err != nil {
+					return readError(err)
+				}
+			case time.Since(pinged) > deadAfter:
+				return errDead
+			}
+		}
+	}
+}
+
+// sendAll sends joins, then requests, then posts, until none is left.
+func (l *session) sendAll() error {
+	for {
+		ms := l.next()
+		if len(ms) == 0 {
+			return nil
+		}
+		for batch := range slices.Chunk(ms, 64) {
+			if err := l.conn.Write(batch...); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (l *session) next() []protocol.Message {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ms []protocol.Message
+	for _, w := range c.rooms {
+		if !w.asked {
+			w.asked = true
+			ref := c.nextRef()
+			c.joins[ref] = w.room
+			ms = append(ms, &protocol.Join{Ref: ref, Room: w.room, After: w.cursor, Live: w.live && w.cursor == 0})
+		}
+	}
+	ms = append(ms, c.requests...)
+	c.requests = nil
+	for _, p := range c.outbox.next(window) {
+		ms = append(ms, &p)
+	}
+	return ms
+}
+
+// receive turns messages into events until the connection ends.
+func (l *session) receive(ctx context.Context) error {
+	for {
+		m, err := l.conn.Read()
+		if err != nil {
+			return readError(err)
+		}
+		clean(m)
+		if err := l.receiveOne(ctx, m); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *session) receiveOne(ctx context.Context, m protocol.Message) error {
+	switch m := m.(type) {
+	case *protocol.Pong:
+		select {
+		case l.pongs <- m.N:
+		default:
+		}
+		return nil
+	case *protocol.Ping:
+		return l.conn.Write(&protocol.Pong{N: m.N})
+	case *protocol.Bye:
+		return &byeError{m}
+	case *protocol.Entry:
+		if !l.fresh(m) {
+			return nil
+		}
+	case *protocol.Skipped:
+		l.moveCursor(m.Room, m.To)
+	case *protocol.Joined:
+		l.joined(m)
+	case *protocol.Ack:
+		l.answered(m.ID)
+	case *protocol.Error:
+		if !m.ID.IsZero() {
+			l.answered(m.ID)
+			return l.c.emit(ctx, Refused{m.ID, m.Error()})
+		}
+		l.joinFailed(m.Ref)
+	}
+	return l.c.emit(ctx, Received{m, time.Now()})
+}
+
+// fresh moves the room's cursor to an entry, and reports whether the entry is a
+// new one.
+func (l *session) fresh(e *protocol.Entry) bool {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	w := l.c.wished(e.Room)
+	if w == nil || e.Seq <= w.cursor {
+		return false
+	}
+	w.cursor = e.Seq
+	return true
+}
+
+func (l *session) moveCursor(room string, seq uint64) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	if w := l.c.wished(room); w != nil {
+		w.cursor = max(w.cursor, seq)
+	}
+}
+
+// joined notes a join's answer; a notice that a direct talk exists makes the
+// client join it.
+func (l *session) joined(m *protocol.Joined) {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.joins, m.Ref)
+	w := c.wish(m.Room)
+	switch {
+	case m.Ref == 0:
+		c.wakeUp()
+	case m.Reset:
+		w.cursor = 0
+	case w.live && w.cursor == 0:
+		w.cursor, w.live = m.Head, false // from here on nothing may be missed
+	}
+}
+
+// joinFailed forgets a room that the server does not let this user into.
+func (l *session) joinFailed(ref uint32) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	if room, ok := l.c.joins[ref]; ok {
+		delete(l.c.joins, ref)
+		l.c.unwish(room)
+	}
+}
+
+// answered takes a post out of the outbox.
+func (l *session) answered(id protocol.ID) {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outbox.remove(id) {
+		close(c.drained)
+		c.drained = make(chan struct{})
+		c.wakeUp()
+	}
+}

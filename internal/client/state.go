@@ -1,0 +1,169 @@
+package client
+
+import (
+	"sort"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// State is everything that a user interface shows. It changes by [State.Apply]
+// alone, which is pure: no I/O, no clock, no goroutine. Whoever shows it owns it
+// and is the only goroutine that touches it.
+//
+// All text in it has been cleaned by package safetext.
+type State struct {
+	Link   Link
+	Server Server
+	Me     protocol.Member
+	Limits protocol.Limits
+	Rooms  []*Room // in the order in which they were joined
+	Active string  // the room that is being read; its entries count as read
+	// Found holds the latest answers to requests that concern no joined room.
+	RoomList []protocol.RoomInfo
+}
+
+// Phase is what the connection is doing.
+type Phase int
+
+// The phases of a connection.
+const (
+	Connecting Phase = iota // the first time
+	Up
+	Waiting // the connection is lost; RetryAt says when the next try begins
+	Trying  // the next try is under way
+	Ended   // for good: Err says why
+)
+
+// Link is the connection's state.
+type Link struct {
+	Phase     Phase
+	Err       error // why it is not up
+	RetryAt   time.Time
+	RoundTrip time.Duration // 0: not yet measured
+}
+
+// Server is whom one is connected to.
+type Server struct {
+	Name      string
+	Addr      string
+	KeyWords  string // of the server's fingerprint, to be compared across a table
+	Encrypted bool
+	NewKey    bool // met for the first time: the key was pinned just now
+}
+
+// Room is one joined room.
+type Room struct {
+	Name   string
+	Title  string          // what people call it: #lobby, @bob
+	Direct protocol.UserID // the other one of a direct talk
+	Topic  string
+	Head   uint64 // the newest seq there is
+	Read   uint64 // the read marker
+	Older  bool   // there are entries before the first of Items
+	// Items are the entries in order of seq, and notices between them. Pending
+	// are one's own that have no seq yet; they stand behind.
+	Items   []*Item
+	Pending []*Item
+	Unread  int // others' entries behind the read marker
+	Mine    int // of these, those that mention this user, or are in a direct talk
+	Members map[protocol.UserID]protocol.Member
+	Count   int // of people; may be more than Members
+	Typing  map[protocol.UserID]Typist
+}
+
+// Typist is somebody who was writing a moment ago.
+type Typist struct {
+	Nick  string
+	Since time.Time
+}
+
+// Status says how far an item has come.
+type Status int
+
+// The states of an item. Others' entries are always Said.
+const (
+	Said    Status = iota // in the log
+	Pending               // on its way
+	Acked                 // in the log; its entry is not here yet
+	Failed                // refused: Err says why
+	Notice                // not an entry: a remark of this client's
+)
+
+// Item is one thing in a room's list. An item is replaced, never changed, so
+// that whoever caches how it looks may compare pointers.
+type Item struct {
+	Status Status
+	Entry  protocol.Entry // of a Notice only Seq, At and Text
+	Err    string
+	Mine   bool // said by this user
+	ForMe  bool // mentions this user, or in a direct talk
+}
+
+// Room returns a joined room, or nil.
+func (s *State) Room(name string) *Room {
+	for _, r := range s.Rooms {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Len counts all items, Pending ones included.
+func (r *Room) Len() int { return len(r.Items) + len(r.Pending) }
+
+// At returns item i of Len.
+func (r *Room) At(i int) *Item {
+	if i < len(r.Items) {
+		return r.Items[i]
+	}
+	return r.Pending[i-len(r.Items)]
+}
+
+// FirstSeq is the seq of the oldest entry held; 0 when there is none.
+func (r *Room) FirstSeq() uint64 {
+	for _, it := range r.Items {
+		if it.Status != Notice {
+			return it.Entry.Seq
+		}
+	}
+	return 0
+}
+
+// LastSeq is the seq of the newest entry held; 0 when there is none.
+func (r *Room) LastSeq() uint64 {
+	if len(r.Items) == 0 {
+		return 0
+	}
+	return r.Items[len(r.Items)-1].Entry.Seq
+}
+
+// People lists the known members by nick.
+func (r *Room) People() []protocol.Member {
+	out := make([]protocol.Member, 0, len(r.Members))
+	for _, m := range r.Members {
+		out = append(out, m)
+	}
+	sort.Slice(out, func(i, j int) bool { return less(out[i], out[j]) })
+	return out
+}
+
+func less(a, b protocol.Member) bool {
+	if a.Nick != b.Nick {
+		return a.Nick < b.Nick
+	}
+	return string(a.User[:]) < string(b.User[:])
+}
+
+// TypingNow lists the nicks of those who wrote in the last five seconds.
+func (r *Room) TypingNow(now time.Time) []string {
+	var out []string
+	for _, t := range r.Typing {
+		if now.Sub(t.Since) < 5*time.Second {
+			out = append(out, t.Nick)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
