@@ -34,6 +34,8 @@ func (s *State) Apply(ev Event) {
 	case Queued:
 		if r := s.Room(ev.Post.Room); r != nil {
 			r.Pending = append(r.Pending, s.pendingItem(ev))
+		} else {
+			s.early = append(s.early, ev)
 		}
 	case Refused:
 		s.refused(ev)
@@ -82,7 +84,7 @@ func (s *State) received(ev Received) {
 	case *protocol.Who:
 		s.who(m)
 	case *protocol.Rooms:
-		s.RoomList = m.Rooms
+		s.remark("", RoomList(m), ev.At)
 	case *protocol.Read:
 		if r := s.Room(m.Room); r != nil {
 			r.readTo(m.Seq)
@@ -96,6 +98,9 @@ func (s *State) received(ev Received) {
 	case *protocol.Slow:
 		s.remark("", fmt.Sprintf("The server takes your messages more slowly now (%s): they are sent in order, with pauses.", m.Why), ev.At)
 	case *protocol.Error:
+		if s.Room(s.Active) == nil && len(s.Rooms) > 0 { // it was a join that failed
+			s.Active = s.Rooms[0].Name
+		}
 		s.remark("", "The server says: "+m.Error(), ev.At)
 	}
 }
@@ -210,6 +215,13 @@ func (s *State) joined(m *protocol.Joined, at time.Time) {
 	if len(r.Items) == 0 {
 		r.Older = false
 	}
+	s.early = slices.DeleteFunc(s.early, func(ev Queued) bool {
+		if ev.Post.Room != r.Name {
+			return false
+		}
+		r.Pending = append(r.Pending, s.pendingItem(ev))
+		return true
+	})
 }
 
 // retitle names a direct talk after the other one.
@@ -285,6 +297,24 @@ func (s *State) who(m *protocol.Who) {
 		s.retitle(r, p)
 	}
 	r.Count = int(m.Count)
+}
+
+// RoomList words the answer to /rooms.
+func RoomList(m *protocol.Rooms) string {
+	var b strings.Builder
+	for i, r := range m.Rooms {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "#%s, %d here, %d entries", r.Room, r.Count, r.Head)
+		if r.Topic != "" {
+			fmt.Fprintf(&b, ": %s", r.Topic)
+		}
+	}
+	if m.More {
+		b.WriteString("\n… and more")
+	}
+	return b.String()
 }
 
 func (s *State) skipped(m *protocol.Skipped, at time.Time) {

@@ -55,24 +55,25 @@ func (c *Client) once(ctx context.Context) (went bool, err error) {
 		return false, err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	ev := c.wentUp(link, welcome)
-	if err := c.emit(ctx, ev); err != nil {
+	if err := c.emit(ctx, c.wentUp(link, welcome)); err != nil {
 		return true, err
 	}
+	alive, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(alive, func() { conn.Close() })
+	defer stop()
 	l := &session{c: c, conn: conn, pongs: make(chan uint64, 1)}
 	sender := make(chan struct{})
 	go func() {
 		defer close(sender)
-		if err := l.send(ctx); err != nil {
+		if err := l.send(alive); err != nil {
 			cancel(err)
 		}
 	}()
+	// Not alive: what was received before the connection broke is delivered, or
+	// the cursor that moved with it would be a lie.
 	err = l.receive(ctx)
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(alive); cause != nil {
 		err = cause
 	}
 	cancel(err)

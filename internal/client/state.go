@@ -19,8 +19,8 @@ type State struct {
 	Limits protocol.Limits
 	Rooms  []*Room // in the order in which they were joined
 	Active string  // the room that is being read; its entries count as read
-	// Found holds the latest answers to requests that concern no joined room.
-	RoomList []protocol.RoomInfo
+
+	early []Queued // posts for rooms whose join is not yet answered
 }
 
 // Phase is what the connection is doing.

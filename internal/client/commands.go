@@ -1,0 +1,243 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// Engine is what commands need of a Client.
+type Engine interface {
+	Post(p protocol.Post) (Queued, error)
+	Join(room string) error
+	Leave(room string) error
+	Request(m protocol.Message) (ref uint32, err error)
+}
+
+// Command is one slash command. Every user interface has the same ones.
+type Command struct {
+	Name string
+	Args string // as shown in help; "" for none
+	Help string
+	run  func(d *deed, rest string) error
+}
+
+// Commands is the table of commands, in the order of /help.
+var Commands []Command
+
+func init() { // not a literal: /help reads the table
+	Commands = []Command{
+		{"help", "", "show the commands", (*deed).help},
+		{"join", "ROOM", "go to a room; it is made if there is none", (*deed).join},
+		{"leave", "", "leave this room", (*deed).leave},
+		{"msg", "NICK TEXT", "talk to one person alone", (*deed).msg},
+		{"me", "DOES", "say what you do", (*deed).me},
+		{"nick", "NAME", "change your name", (*deed).nick},
+		{"topic", "TEXT", "set the room's topic", (*deed).topic},
+		{"who", "", "show who is here", (*deed).who},
+		{"rooms", "", "show the rooms there are", (*deed).rooms},
+		{"quit", "", "leave", (*deed).quit},
+	}
+}
+
+// deed is one line being carried out.
+type deed struct {
+	engine Engine
+	state  *State
+	room   string
+	now    time.Time
+	events []Event
+	leaves bool
+}
+
+// Do carries out a line that the user has entered for a room: text is posted, a
+// command obeyed. The events it returns are to be applied in order, whether or
+// not there is an error; the error is to be shown to the user. quit is true when
+// the user wants to leave.
+func Do(e Engine, s *State, room, line string, now time.Time) (events []Event, quit bool, err error) {
+	d := &deed{engine: e, state: s, room: room, now: now}
+	name, rest, isCommand := parse(line)
+	if !isCommand {
+		err = d.post(room, protocol.KindText, rest)
+		return d.events, false, err
+	}
+	i := slices.IndexFunc(Commands, func(c Command) bool { return c.Name == name })
+	if i < 0 {
+		return nil, false, fmt.Errorf("there is no command /%s; /help shows those there are, and // begins a line with a /", name)
+	}
+	err = Commands[i].run(d, rest)
+	return d.events, d.leaves, err
+}
+
+// parse tells text from a command. Two slashes are one literal slash.
+func parse(line string) (name, rest string, isCommand bool) {
+	switch {
+	case strings.HasPrefix(line, "//"):
+		return "", line[1:], false
+	case !strings.HasPrefix(line, "/"):
+		return "", line, false
+	}
+	name, rest, _ = strings.Cut(line[1:], " ")
+	return strings.ToLower(name), strings.TrimSpace(rest), true
+}
+
+func (d *deed) post(room string, kind protocol.Kind, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if d.state.Room(room) == nil {
+		return fmt.Errorf("you are in no room; /join ROOM goes to one")
+	}
+	ev, err := d.engine.Post(protocol.Post{Room: room, Kind: kind, Text: text})
+	if err == nil {
+		d.events = append(d.events, ev)
+	}
+	return err
+}
+
+func (d *deed) remark(format string, args ...any) {
+	d.events = append(d.events, Remarked{Room: d.room, Text: fmt.Sprintf(format, args...), At: d.now})
+}
+
+func (d *deed) help(string) error {
+	var b strings.Builder
+	for _, c := range Commands {
+		fmt.Fprintf(&b, "%-18s %s\n", strings.TrimSpace("/"+c.Name+" "+c.Args), c.Help)
+	}
+	b.WriteString("//TEXT             a line that begins with a /")
+	d.remark("%s", b.String())
+	return nil
+}
+
+func (d *deed) join(rest string) error {
+	room := strings.ToLower(strings.TrimPrefix(rest, "#"))
+	if err := d.engine.Join(room); err != nil {
+		return err
+	}
+	d.events = append(d.events, Selected{Room: room})
+	return nil
+}
+
+func (d *deed) leave(string) error {
+	if err := d.engine.Leave(d.room); err != nil {
+		return err
+	}
+	for _, r := range d.state.Rooms {
+		if r.Name != d.room {
+			d.events = append(d.events, Selected{Room: r.Name})
+			break
+		}
+	}
+	return nil
+}
+
+func (d *deed) msg(rest string) error {
+	nick, text, _ := strings.Cut(rest, " ")
+	nick = strings.TrimPrefix(nick, "@")
+	if nick == "" {
+		return fmt.Errorf("whom? /msg NICK TEXT")
+	}
+	if d.state.Me.Guest {
+		return fmt.Errorf("guests have no direct talks: a key says who is who, and you came without one")
+	}
+	who, ok := d.state.Person(nick)
+	switch {
+	case !ok:
+		return fmt.Errorf("there is nobody called %s here; /who shows who is", nick)
+	case who.Guest:
+		return fmt.Errorf("%s is a guest, and guests have no direct talks: nothing proves who they are", who.Nick)
+	case who.User == d.state.Me.User:
+		return fmt.Errorf("that is you")
+	}
+	room := protocol.DirectRoom(d.state.Me.User, who.User)
+	if err := d.engine.Join(room); err != nil {
+		return err
+	}
+	if strings.TrimSpace(text) != "" {
+		// The room may not be joined yet; the post waits behind the join.
+		ev, err := d.engine.Post(protocol.Post{Room: room, Text: strings.TrimSpace(text)})
+		if err != nil {
+			return err
+		}
+		d.events = append(d.events, ev)
+	}
+	d.events = append(d.events, Selected{Room: room})
+	return nil
+}
+
+func (d *deed) me(rest string) error {
+	if rest == "" {
+		return fmt.Errorf("what do you do? /me DOES")
+	}
+	return d.post(d.room, protocol.KindAction, rest)
+}
+
+func (d *deed) request(m protocol.Message) error {
+	_, err := d.engine.Request(m)
+	return err
+}
+
+func (d *deed) nick(rest string) error {
+	if err := protocol.ValidNick(rest); err != nil {
+		return err
+	}
+	return d.request(&protocol.Nick{Nick: rest})
+}
+
+func (d *deed) topic(rest string) error {
+	return d.request(&protocol.Topic{Room: d.room, Topic: rest})
+}
+
+func (d *deed) who(string) error {
+	r := d.state.Room(d.room)
+	if r == nil {
+		return fmt.Errorf("you are in no room; /join ROOM goes to one")
+	}
+	var names []string
+	for _, m := range r.People() {
+		names = append(names, ShownNick(m.Nick, m.Guest))
+	}
+	more := ""
+	if n := r.Count - len(names); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	d.remark("%d here: %s%s", r.Count, strings.Join(names, ", "), more)
+	return nil
+}
+
+// rooms asks for the list; the answer is a Received *protocol.Rooms.
+func (d *deed) rooms(string) error { return d.request(&protocol.Rooms{}) }
+
+func (d *deed) quit(string) error {
+	d.leaves = true
+	return nil
+}
+
+// Person finds somebody by nick in the rooms one is in, whatever the case.
+func (s *State) Person(nick string) (protocol.Member, bool) {
+	var guest protocol.Member
+	for _, r := range s.Rooms {
+		for _, m := range r.Members {
+			if !strings.EqualFold(m.Nick, nick) {
+				continue
+			}
+			if !m.Guest {
+				return m, true
+			}
+			guest = m
+		}
+	}
+	return guest, !guest.User.IsZero()
+}
+
+// ShownNick is a nick as people see it: a guest's, which no key proves, is
+// marked.
+func ShownNick(nick string, guest bool) string {
+	if guest {
+		return "~" + nick
+	}
+	return nick
+}

@@ -1,0 +1,122 @@
+// Package lines shows a client's state as plain lines, without moving a cursor:
+// for pipes, logs, screen readers, dumb terminals and scripts. It is behind
+// chat --plain, send, tail, who and rooms.
+//
+// A line for people is
+//
+//	15:04 #lobby <ann> hello
+//	15:04 #lobby * ann waves
+//	15:04 #lobby -- a remark of this program
+//
+// A guest's nick, which no key proves, has a ~ before it. Further lines of a
+// text are indented by four spaces, so that nobody can write a line that looks
+// like another's. A line for programs is one JSON object: see [Record].
+//
+// What is printed was cleaned by package safetext when it came in, and is
+// cleaned again here.
+//
+// Each function reads the client's events until it is done. Only one of them
+// may run on one client at a time.
+package lines
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lanchat/internal/client"
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// Engine is what this package needs of a client.Client.
+type Engine interface {
+	client.Engine
+	Events() <-chan client.Event
+	Waiting() int
+}
+
+// Record is an entry as one JSON object on a line.
+type Record struct {
+	Room     string `json:"room"`
+	Seq      uint64 `json:"seq"`
+	ID       string `json:"id"`
+	From     string `json:"from"`     // the nick
+	User     string `json:"user"`     // 26 characters of base32
+	Verified bool   `json:"verified"` // a key stands behind the nick
+	Bot      bool   `json:"bot,omitempty"`
+	At       string `json:"at"`   // RFC 3339 with nanoseconds, UTC
+	Kind     string `json:"kind"` // text, action, topic, edit, delete, reaction, …
+	Text     string `json:"text"`
+	Target   string `json:"target,omitempty"` // the id of the entry that this one is about
+}
+
+// NewRecord makes a Record of an entry.
+func NewRecord(e *protocol.Entry) Record {
+	r := Record{
+		Room: e.Room, Seq: e.Seq, ID: e.ID.String(), From: safetext.Line(e.Nick), User: e.User.String(), Verified: !e.Guest, Bot: e.Bot,
+		At: time.Unix(0, e.At).UTC().Format("2006-01-02T15:04:05.000000000Z07:00"), Kind: string(e.Kind), Text: safetext.Text(e.Text),
+	}
+	if e.Kind == protocol.KindText {
+		r.Kind = "text"
+	}
+	if !e.Target.IsZero() {
+		r.Target = e.Target.String()
+	}
+	return r
+}
+
+// printer writes entries in the chosen form.
+type printer struct {
+	out  io.Writer
+	json bool
+	loc  *time.Location
+}
+
+func (p *printer) entry(title string, e *protocol.Entry) error {
+	if p.json {
+		line, err := json.Marshal(NewRecord(e))
+		if err != nil {
+			return err
+		}
+		_, err = p.out.Write(append(line, '\n'))
+		return err
+	}
+	who := client.ShownNick(e.Nick, e.Guest)
+	said := fmt.Sprintf("<%s> %s", who, e.Text)
+	switch e.Kind {
+	case protocol.KindText:
+	case protocol.KindAction:
+		said = fmt.Sprintf("* %s %s", who, e.Text)
+	case protocol.KindTopic:
+		said = fmt.Sprintf("* %s has set the topic: %s", who, e.Text)
+	case protocol.KindEdit:
+		said = fmt.Sprintf("<%s> (corrected) %s", who, e.Text)
+	case protocol.KindDelete:
+		said = fmt.Sprintf("* %s has deleted a message", who)
+	case protocol.KindReaction:
+		said = fmt.Sprintf("* %s reacts: %s", who, e.Text)
+	default:
+		said = fmt.Sprintf("<%s> [%s] %s", who, e.Kind, e.Text)
+	}
+	return p.line(time.Unix(0, e.At), title, said)
+}
+
+// remark prints what this program has to say, never as JSON.
+func (p *printer) remark(at time.Time, title, text string) error {
+	if p.json {
+		return nil
+	}
+	return p.line(at, title, "-- "+text)
+}
+
+func (p *printer) line(at time.Time, title, text string) error {
+	text = strings.ReplaceAll(safetext.Text(text), "\n", "\n    ")
+	if title != "" {
+		title = safetext.Line(title) + " "
+	}
+	_, err := fmt.Fprintf(p.out, "%s %s%s\n", at.In(p.loc).Format("15:04"), title, text)
+	return err
+}

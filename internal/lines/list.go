@@ -1,0 +1,116 @@
+package lines
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"lanchat/internal/client"
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+)
+
+// Who prints the people in a room. The client must join none.
+func Who(ctx context.Context, e Engine, out io.Writer, room string, asJSON bool) error {
+	var after protocol.UserID
+	for {
+		m, err := ask[*protocol.Who](ctx, e, &protocol.Who{Room: room, After: after})
+		if err != nil {
+			return err
+		}
+		for _, p := range m.People {
+			after = p.User
+			if asJSON {
+				err = printJSON(out, map[string]any{"nick": safetext.Line(p.Nick), "user": p.User.String(), "verified": !p.Guest, "bot": p.Bot})
+			} else {
+				_, err = fmt.Fprintln(out, client.ShownNick(safetext.Line(p.Nick), p.Guest))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !m.More || len(m.People) == 0 {
+			return nil
+		}
+	}
+}
+
+// Rooms prints the rooms of the server. The client must join none.
+func Rooms(ctx context.Context, e Engine, out io.Writer, asJSON bool) error {
+	after := ""
+	for {
+		m, err := ask[*protocol.Rooms](ctx, e, &protocol.Rooms{After: after})
+		if err != nil {
+			return err
+		}
+		for _, r := range m.Rooms {
+			after = r.Room
+			if asJSON {
+				err = printJSON(out, map[string]any{"room": safetext.Line(r.Room), "topic": safetext.Line(r.Topic), "people": r.Count, "head": r.Head})
+			} else {
+				_, err = fmt.Fprintf(out, "%-20s %3d here %6d entries  %s\n", safetext.Line(r.Room), r.Count, r.Head, safetext.Line(r.Topic))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !m.More || len(m.Rooms) == 0 {
+			return nil
+		}
+	}
+}
+
+func printJSON(out io.Writer, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(line, '\n'))
+	return err
+}
+
+// ask sends a request as soon as there is a connection, again over each new
+// one, and returns the answer.
+func ask[M protocol.Message](ctx context.Context, e Engine, request protocol.Message) (answer M, err error) {
+	ref, err := e.Request(request)
+	if err != nil && err != client.ErrOffline {
+		return answer, err
+	}
+	var gaveUp error
+	for {
+		select {
+		case ev, ok := <-e.Events():
+			if !ok {
+				return answer, gaveUp
+			}
+			switch ev := ev.(type) {
+			case client.GaveUp:
+				gaveUp = ev.Err
+			case client.WentUp:
+				if ref, err = e.Request(request); err != nil && err != client.ErrOffline {
+					return answer, err
+				}
+			case client.Received:
+				if m, ok := ev.Message.(M); ok && refOf(ev.Message) == ref {
+					return m, nil
+				}
+				if m, ok := ev.Message.(*protocol.Error); ok && m.Ref == ref {
+					return answer, m
+				}
+			}
+		case <-ctx.Done():
+			return answer, context.Cause(ctx)
+		}
+	}
+}
+
+func refOf(m protocol.Message) uint32 {
+	switch m := m.(type) {
+	case *protocol.Who:
+		return m.Ref
+	case *protocol.Rooms:
+		return m.Ref
+	}
+	return 0
+}

@@ -1,0 +1,217 @@
+package lines
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lanchat/internal/client"
+	"lanchat/protocol"
+)
+
+// PlainConfig says how to talk by plain lines.
+type PlainConfig struct {
+	Engine Engine
+	In     io.Reader
+	Out    io.Writer
+	Now    func() time.Time // nil: time.Now
+}
+
+// linesKept is how many lines of input may wait.
+const linesKept = 64
+
+// Plain prints what is said, and says what is typed, until the input ends and
+// everything typed is acknowledged, the user quits, ctx ends, or the client
+// gives up; only the last is an error.
+func Plain(ctx context.Context, cfg PlainConfig) error {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	p := &plain{PlainConfig: cfg, printer: printer{out: cfg.Out, loc: time.Local}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	input := readLines(ctx, cfg.In)
+	for {
+		in := input.lines
+		if p.state.Room(p.state.Active) == nil && p.state.Link.Phase == client.Connecting || p.full {
+			in = nil // there is no room yet, or no place for another post
+		}
+		select {
+		case ev, ok := <-cfg.Engine.Events():
+			if !ok {
+				return p.state.Link.Err
+			}
+			if err := p.apply(ev); err != nil {
+				return err
+			}
+		case line, ok := <-in:
+			if !ok {
+				p.inputEnded = true
+				input.lines = nil
+				if err := input.err; err != nil {
+					return fmt.Errorf("reading the input: %w", err)
+				}
+				break
+			}
+			quit, err := p.do(line)
+			if quit || err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		if p.inputEnded && cfg.Engine.Waiting() == 0 {
+			return nil
+		}
+	}
+}
+
+type plain struct {
+	PlainConfig
+	printer
+	state      client.State
+	inputEnded bool
+	full       bool   // the outbox takes no more
+	held       string // the line that it did not take
+}
+
+func (p *plain) apply(ev client.Event) error {
+	p.state.Apply(ev)
+	now := p.Now()
+	if err := p.link(ev, now); err != nil {
+		return err
+	}
+	switch ev := ev.(type) {
+	case client.Received:
+		if err := p.received(ev); err != nil {
+			return err
+		}
+	case client.Refused:
+		if err := p.remark(now, "", "not sent: "+ev.Text); err != nil {
+			return err
+		}
+	case client.Remarked:
+		return p.remark(now, "", ev.Text)
+	}
+	if p.full {
+		p.full = false
+		_, err := p.do(p.held)
+		return err
+	}
+	return nil
+}
+
+// link tells how the connection fares.
+func (p *plain) link(ev client.Event, now time.Time) error {
+	switch ev := ev.(type) {
+	case client.WentUp:
+		text := fmt.Sprintf("connected to %s at %s as %s", ev.Server.Name, ev.Server.Addr, client.ShownNick(ev.Me.Nick, ev.Me.Guest))
+		if ev.Server.KeyWords != "" {
+			text += "; its key: " + ev.Server.KeyWords
+		}
+		if ev.Me.Nick != ev.Asked {
+			text += fmt.Sprintf("; %s was taken", ev.Asked)
+		}
+		if ev.Wiped {
+			text += "; its log was wiped or replaced since"
+		}
+		return p.remark(now, "", text)
+	case client.WentDown:
+		return p.remark(now, "", fmt.Sprintf("%v; trying again in %v", ev.Err, max(ev.RetryAt.Sub(now), 0).Round(time.Second/10)))
+	}
+	return nil
+}
+
+func (p *plain) received(ev client.Received) error {
+	switch m := ev.Message.(type) {
+	case *protocol.Entry:
+		title := "#" + m.Room
+		if r := p.state.Room(m.Room); r != nil {
+			title = r.Title
+		}
+		return p.entry(title, m)
+	case *protocol.Joined:
+		r := p.state.Room(m.Room)
+		if m.Ref == 0 || r == nil {
+			return nil
+		}
+		text := fmt.Sprintf("you are in %s, %d here", r.Title, r.Count)
+		if r.Topic != "" {
+			text += ": " + r.Topic
+		}
+		return p.remark(ev.At, "", text)
+	case *protocol.Left:
+		return p.remark(ev.At, "", "you have left #"+m.Room)
+	case *protocol.Nick:
+		return p.remark(ev.At, "", "you are now "+m.Nick)
+	case *protocol.Error:
+		return p.remark(ev.At, "", "the server says: "+m.Error())
+	case *protocol.Skipped:
+		return p.remark(ev.At, "#"+m.Room, fmt.Sprintf("%d earlier entries are not shown; chat tail --after has them", m.To-m.From+1))
+	case *protocol.Slow:
+		return p.remark(ev.At, "", "the server takes your lines more slowly now; they are sent in order")
+	case *protocol.Rooms:
+		return p.remark(ev.At, "", client.RoomList(m))
+	}
+	return nil
+}
+
+// do carries out a line of input.
+func (p *plain) do(line string) (quit bool, err error) {
+	now := p.Now()
+	events, quit, err := client.Do(p.Engine, &p.state, p.state.Active, line, now)
+	for _, ev := range events {
+		p.state.Apply(ev)
+		if r, ok := ev.(client.Remarked); ok {
+			if err := p.remark(now, "", r.Text); err != nil {
+				return false, err
+			}
+		}
+	}
+	if errors.Is(err, client.ErrOutboxFull) {
+		p.full, p.held = true, line
+		return false, nil
+	}
+	if err != nil {
+		return false, p.remark(now, "", err.Error())
+	}
+	return quit, nil
+}
+
+// input is the lines of a reader. err is valid once lines is closed.
+type input struct {
+	lines chan string
+	err   error
+}
+
+// readLines reads lines until the reader ends. A read of a terminal cannot be
+// interrupted: the goroutine outlives ctx until the next line or the end.
+func readLines(ctx context.Context, r io.Reader) *input {
+	in := &input{lines: make(chan string, linesKept)}
+	out := in.lines
+	go func() {
+		defer close(out)
+		br := bufio.NewReader(r)
+		for {
+			line, err := br.ReadString('\n')
+			if line != "" {
+				select {
+				case out <- strings.TrimRight(line, "\r\n"):
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					in.err = err
+				}
+				return
+			}
+		}
+	}()
+	return in
+}
