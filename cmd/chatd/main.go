@@ -1,0 +1,157 @@
+// Command chatd runs a lanchat server until it is told to stop.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"lanchat/cmd/internal/serve"
+	"lanchat/discovery"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+type options struct {
+	name, listen, data  string
+	noDiscovery         bool
+	discoveryPort       uint16
+	discoveryInterfaces []string
+	postRate            int
+	logLevel, logFormat string
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var o options
+	started := false
+	cmd := &cobra.Command{
+		Use:   "chatd",
+		Short: "Run a lanchat server",
+		Long: `chatd runs a chat room that people on this network find by name: with chat, or
+with nc and telnet at its port. It runs until it gets SIGINT or SIGTERM, and then
+says goodbye to everybody.
+
+Once it is ready it prints one line on standard output:
+  ready name="Hack Night" addr=192.168.1.5:25252 key="words of the fingerprint"
+
+Every flag can be given in the environment too: --post-rate as CHATD_POST_RATE.`,
+		Example: `  chatd --name "Hack Night"
+  chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			logger, err := newLogger(stderr, o.logLevel, o.logFormat)
+			if err != nil {
+				return err
+			}
+			if err := serve.ValidName(o.name); err != nil {
+				return fmt.Errorf("--name: %w", err)
+			}
+			if o.postRate < 1 {
+				return fmt.Errorf("--post-rate: %d is no rate; it is a number of posts a second, at least 1", o.postRate)
+			}
+			started = true
+			return serveUntilSignal(o, logger, stdout)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.name, "name", serve.DefaultName(), "the `name` by which people find this server")
+	f.StringVar(&o.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
+	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key; without it one below the user's data directory, by name")
+	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram: people need the address")
+	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
+	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
+	f.IntVar(&o.postRate, "post-rate", 100, "posts a second that one person may send in the long run; a thousand may come at once")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	if err := cmd.Execute(); err != nil {
+		fmt.Fprintf(stderr, "chatd: %v\n", err)
+		if started {
+			return exitFailed
+		}
+		fmt.Fprintln(stderr, "chatd --help shows what there is.")
+		return exitUsage
+	}
+	return exitDone
+}
+
+// fromEnvironment sets the flags that were not given from CHATD_…
+func fromEnvironment(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "CHATD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok && !f.Changed && err == nil {
+			if e := flags.Set(f.Name, value); e != nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	return err
+}
+
+func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level: %q is none of debug, info, warn and error", level)
+	}
+	switch opts := (&slog.HandlerOptions{Level: l}); format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, fmt.Errorf("--log-format: %q is neither text nor json", format)
+}
+
+func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if o.data == "" {
+		home, err := serve.DataHome()
+		if err != nil {
+			return fmt.Errorf("finding the data directory: %w; --data DIR names one", err)
+		}
+		o.data = serve.DataDir(home, o.name)
+	}
+	s, err := serve.Start(serve.Config{
+		Name: o.name, Listen: o.listen, Data: o.data, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
+		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
+		Software:  serve.Software(), Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	if s.DiscoveryProblem != nil && !o.noDiscovery {
+		logger.Warn("people cannot find this server by name, but can join it by address", "err", s.DiscoveryProblem)
+	}
+	fmt.Fprintf(stdout, "ready name=%q addr=%s key=%q\n", s.Name, s.Addr, s.Key.Words())
+	select {
+	case <-ctx.Done():
+		stop() // a second signal ends the process at once
+		logger.Info("stopping")
+	case <-s.Ended():
+	}
+	return s.Stop()
+}

@@ -1,0 +1,127 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"lanchat/internal/netlab"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	netlab.Enter()
+	goleak.VerifyTestMain(m)
+}
+
+// key is a fingerprint that tells who is meant.
+func key(c byte) (k [KeySize]byte) {
+	for i := range k {
+		k[i] = c
+	}
+	return k
+}
+
+// loopback is a Config that keeps everything on this machine, on a port that
+// nobody uses.
+func loopback(t *testing.T) Config {
+	t.Helper()
+	all, err := systemLinks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range all {
+		if l.loopback {
+			return Config{Port: freePort(t), Interfaces: []string{l.name}, Logger: slog.New(slog.DiscardHandler)}
+		}
+	}
+	t.Skip("no loopback interface with an IPv4 address")
+	return Config{}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port
+}
+
+// on runs something with the host's network; nil is this machine's own.
+func on(h *netlab.Host, fn func() error) error {
+	if h == nil {
+		return fn()
+	}
+	return h.Do(fn)
+}
+
+// announce runs an Announcer until the test ends or stop is called, and returns
+// when it is ready.
+func announce(t *testing.T, h *netlab.Host, cfg Config, ann Announcement) (a *Announcer, stop func()) {
+	t.Helper()
+	if ann.Listen.Port() == 0 {
+		ann.Listen = netip.AddrPortFrom(netip.IPv4Unspecified(), 25252)
+	}
+	a, err := NewAnnouncer(cfg, ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, ended := start(t, h, "Announcer.Run", a.Run)
+	select {
+	case <-a.Ready():
+	case <-ended:
+		t.Fatal("the announcer did not start")
+	}
+	return a, stop
+}
+
+// start calls run in the background. stop ends it and waits; so does the end of
+// the test.
+func start(t *testing.T, h *netlab.Host, what string, run func(context.Context) error) (stop func(), ended <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := on(h, func() error { return run(ctx) }); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(stop)
+	return stop, done
+}
+
+// await waits until a browser's list fits.
+func await(t *testing.T, b *Browser, what string, fits func([]Server) bool) {
+	t.Helper()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	for !fits(b.Servers()) {
+		select {
+		case <-b.Changed():
+		case <-limit.C:
+			t.Fatalf("waiting for %s: the list is %v", what, b.Servers())
+		}
+	}
+}
+
+func names(list []Server) (names []string) {
+	for _, s := range list {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// nothingFound is a failed search for an absent server.
+func nothingFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,118 @@
+//go:build darwin || freebsd
+
+package discovery
+
+import (
+	"net/netip"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// bindsBroadcast: the directed broadcast addresses can be bound here; where one
+// cannot, the client goes on without it.
+const bindsBroadcast = true
+
+const (
+	macOS = runtime.GOOS == "darwin"
+
+	// From netinet/in.h of the one and the other system.
+	darwinPktinfo      = 26 // IP_PKTINFO, IP_RECVPKTINFO: struct in_pktinfo
+	freebsdSendSrcAddr = 7  // IP_SENDSRCADDR, IP_RECVDSTADDR: struct in_addr
+	freebsdOnesBcast   = 23 // IP_ONESBCAST: directed broadcasts leave as 255.255.255.255
+)
+
+func setOptions(fd uintptr, shared bool) error {
+	set := func(level, option int) error { return unix.SetsockoptInt(int(fd), level, option, 1) }
+	if shared {
+		// Here it takes both for two sockets to hear one broadcast.
+		if err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR); err != nil {
+			return err
+		}
+		if err := set(unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil {
+			return err
+		}
+	}
+	if macOS {
+		return set(unix.IPPROTO_IP, darwinPktinfo)
+	}
+	if err := set(unix.IPPROTO_IP, freebsdSendSrcAddr); err != nil {
+		return err
+	}
+	return set(unix.IPPROTO_IP, unix.IP_RECVIF)
+}
+
+// write names the interface: macOS takes a control message for one datagram;
+// FreeBSD sends a directed broadcast by the interface that it belongs to, and
+// can be told to write 255.255.255.255 into it, for the whole socket.
+func (s *socket) write(b []byte, to netip.AddrPort, via link) error {
+	if via.index == 0 {
+		_, err := s.conn.WriteToUDPAddrPort(b, to)
+		return err
+	}
+	source := via.addr.Addr().As4()
+	if macOS {
+		info := make([]byte, 12)
+		native.PutUint32(info, uint32(via.index))
+		copy(info[4:], source[:])
+		_, _, err := s.conn.WriteMsgUDPAddrPort(b, controlMessage(darwinPktinfo, info), to)
+		return err
+	}
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	ones := 0
+	if to.Addr() == limited && via.directed().IsValid() {
+		ones, to = 1, netip.AddrPortFrom(via.directed(), to.Port())
+	}
+	var failed error
+	err := s.raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, freebsdOnesBcast, ones)
+	})
+	if err != nil || failed != nil {
+		return firstError(err, failed)
+	}
+	_, _, err = s.conn.WriteMsgUDPAddrPort(b, controlMessage(freebsdSendSrcAddr, source[:]), to)
+	return err
+}
+
+func controlMessage(kind int32, data []byte) []byte {
+	b := make([]byte, unix.CmsgSpace(len(data)))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	h.Level, h.Type = unix.IPPROTO_IP, kind
+	h.SetLen(unix.CmsgLen(len(data)))
+	copy(b[unix.CmsgLen(0):], data)
+	return b
+}
+
+func parseControl(oob []byte) (index int, to netip.Addr) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0, netip.Addr{}
+	}
+	for _, m := range messages {
+		if m.Header.Level != unix.IPPROTO_IP {
+			continue
+		}
+		switch {
+		case macOS && m.Header.Type == darwinPktinfo && len(m.Data) >= 12:
+			return int(native.Uint32(m.Data)), netip.AddrFrom4([4]byte(m.Data[8:12]))
+		case !macOS && m.Header.Type == freebsdSendSrcAddr && len(m.Data) >= 4:
+			to = netip.AddrFrom4([4]byte(m.Data[:4]))
+		case !macOS && m.Header.Type == unix.IP_RECVIF && len(m.Data) >= 4:
+			index = int(native.Uint16(m.Data[2:])) // struct sockaddr_dl: length, family, index
+		}
+	}
+	return index, to
+}
+
+func truncated(error) bool { return false }
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

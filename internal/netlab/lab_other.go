@@ -1,0 +1,40 @@
+//go:build !linux
+
+package netlab
+
+import (
+	"net/netip"
+	"os/exec"
+	"testing"
+)
+
+// Lab is a set of hosts and LANs; it exists on Linux only.
+type Lab struct{}
+
+// LAN is one broadcast domain.
+type LAN struct{}
+
+// Host is one host.
+type Host struct{ Name string }
+
+const unsupported = "no network lab: network namespaces exist on Linux only"
+
+// Enter does nothing here.
+func Enter() {}
+
+// New skips the test.
+func New(t testing.TB) *Lab {
+	t.Helper()
+	t.Skip(unsupported)
+	return nil
+}
+
+// No other method is ever called: without New there is no Lab.
+
+func (*Lab) LAN() *LAN                            { panic(unsupported) }
+func (*Lab) Host(string, ...string) *Host         { panic(unsupported) }
+func (*Host) Join(*LAN, string) string            { panic(unsupported) }
+func (*Host) Addr() netip.Addr                    { panic(unsupported) }
+func (*Host) Do(func() error) error               { panic(unsupported) }
+func (*Host) Command(string, ...string) *exec.Cmd { panic(unsupported) }
+func (*Host) IP(string) error                     { panic(unsupported) }
