@@ -30,6 +30,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,6 +116,9 @@ func (c *Client) Post(p protocol.Post) (Queued, error) {
 	if p.ID.IsZero() {
 		p.ID = protocol.NewID()
 	}
+	// The server ends a connection that brings anything else, and the post would
+	// be sent again over the next one, and the next.
+	p.Text = strings.ToValidUTF8(p.Text, "\uFFFD")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.outbox.add(p) {

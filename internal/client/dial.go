@@ -35,11 +35,12 @@ type Candidate struct {
 // holds the server's key to what was pinned.
 type Dialer struct {
 	Identity *identity.Identity // nil: come as a guest
-	Pins     *identity.Pins
 	// Find returns where the server may be.
 	Find func(ctx context.Context) ([]Candidate, error)
-	// Pin is the name under which the server's key is pinned.
-	Pin string
+	// Pins, and the name under which the server's key is pinned. Without Pins
+	// every candidate must say its key.
+	Pins *identity.Pins
+	Pin  string
 }
 
 // connectTimeout bounds one address's TCP connect; the others must get a turn.
@@ -53,7 +54,7 @@ func (d *Dialer) Dial(ctx context.Context) (*Dialed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(candidates) == 0 {
+	if len(candidates) == 0 || d.Pins == nil && candidates[0].Key == (identity.Fingerprint{}) {
 		return nil, errors.New("there is no address to try")
 	}
 	var errs []error
@@ -82,6 +83,9 @@ func (d *Dialer) try(ctx context.Context, c Candidate) (*Dialed, error) {
 		if c.Key != (identity.Fingerprint{}) && c.Key != key {
 			return fmt.Errorf("the server there has another key than was announced: %s instead of %s", key.Words(), c.Key.Words())
 		}
+		if d.Pins == nil {
+			return nil
+		}
 		return d.Pins.Verify(d.Pin)(key)
 	}
 	config := identity.GuestTLS(check)
@@ -96,11 +100,14 @@ func (d *Dialer) try(ctx context.Context, c Candidate) (*Dialed, error) {
 		return nil, protocol.Greeted(err)
 	}
 	key, _ := identity.PeerFingerprint(t.ConnectionState())
-	first, err := d.Pins.Check(d.Pin, key)
-	if err != nil {
+	link := &Dialed{Conn: t, Addr: c.Addr, KeyWords: key.Words(), Encrypted: true}
+	if d.Pins == nil {
+		return link, nil
+	}
+	if link.NewKey, err = d.Pins.Check(d.Pin, key); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	_ = d.Pins.Remember(d.Pin, c.Addr) // a convenience for the next time; talking works without
-	return &Dialed{Conn: t, Addr: c.Addr, KeyWords: key.Words(), Encrypted: true, NewKey: first}, nil
+	return link, nil
 }

@@ -35,7 +35,6 @@ import (
 type Engine interface {
 	client.Engine
 	Events() <-chan client.Event
-	Waiting() int
 }
 
 // Record is an entry as one JSON object on a line.

@@ -18,6 +18,7 @@ type PlainConfig struct {
 	Engine Engine
 	In     io.Reader
 	Out    io.Writer
+	Room   string           // to write to at first; "": the first that is joined
 	Now    func() time.Time // nil: time.Now
 }
 
@@ -32,12 +33,13 @@ func Plain(ctx context.Context, cfg PlainConfig) error {
 		cfg.Now = time.Now
 	}
 	p := &plain{PlainConfig: cfg, printer: printer{out: cfg.Out, loc: time.Local}}
+	p.state.Active = cfg.Room
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	input := readLines(ctx, cfg.In)
 	for {
 		in := input.lines
-		if p.state.Room(p.state.Active) == nil && p.state.Link.Phase == client.Connecting || p.full {
+		if p.state.Room(p.state.Active) == nil && len(p.state.Rooms) == 0 || p.full {
 			in = nil // there is no room yet, or no place for another post
 		}
 		select {
@@ -64,7 +66,7 @@ func Plain(ctx context.Context, cfg PlainConfig) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if p.inputEnded && cfg.Engine.Waiting() == 0 {
+		if p.inputEnded && p.waiting == 0 && !p.full {
 			return nil
 		}
 	}
@@ -75,6 +77,7 @@ type plain struct {
 	printer
 	state      client.State
 	inputEnded bool
+	waiting    int    // posts of which it is not known what became of them
 	full       bool   // the outbox takes no more
 	held       string // the line that it did not take
 }
@@ -91,6 +94,7 @@ func (p *plain) apply(ev client.Event) error {
 			return err
 		}
 	case client.Refused:
+		p.waiting--
 		if err := p.remark(now, "", "not sent: "+ev.Text); err != nil {
 			return err
 		}
@@ -128,6 +132,8 @@ func (p *plain) link(ev client.Event, now time.Time) error {
 
 func (p *plain) received(ev client.Received) error {
 	switch m := ev.Message.(type) {
+	case *protocol.Ack:
+		p.waiting--
 	case *protocol.Entry:
 		title := "#" + m.Room
 		if r := p.state.Room(m.Room); r != nil {
@@ -166,8 +172,11 @@ func (p *plain) do(line string) (quit bool, err error) {
 	events, quit, err := client.Do(p.Engine, &p.state, p.state.Active, line, now)
 	for _, ev := range events {
 		p.state.Apply(ev)
-		if r, ok := ev.(client.Remarked); ok {
-			if err := p.remark(now, "", r.Text); err != nil {
+		switch ev := ev.(type) {
+		case client.Queued:
+			p.waiting++
+		case client.Remarked:
+			if err := p.remark(now, "", ev.Text); err != nil {
 				return false, err
 			}
 		}

@@ -37,9 +37,9 @@ func Send(ctx context.Context, cfg SendConfig) error {
 	}
 	s := sender{cfg: cfg}
 	from := in.lines
-	for from != nil || cfg.Engine.Waiting() > 0 {
+	for from != nil || s.waiting() > 0 {
 		next := from
-		if cfg.Engine.Waiting() >= sendAhead || !s.up {
+		if s.waiting() >= sendAhead || !s.up {
 			next = nil
 		}
 		select {
@@ -70,21 +70,26 @@ func Send(ctx context.Context, cfg SendConfig) error {
 	if s.posted == 0 {
 		return errors.New("there was nothing to send: give a TEXT, or lines on standard input")
 	}
-	if len(s.refused) > 0 {
+	if s.refused > 0 {
 		return s.failed(nil)
 	}
 	return nil
 }
 
+// sender counts by events, which come in order: a post is no longer waiting when
+// what became of it is known.
 type sender struct {
 	cfg     SendConfig
 	up      bool
 	posted  int
-	refused []string // the first few reasons
-	count   int      // of all that were refused
+	acked   int
+	refused int
+	reasons []string // the first few of the refusals
 	gaveUp  error
 	down    error // why there is no connection, if there is none
 }
+
+func (s *sender) waiting() int { return s.posted - s.acked - s.refused }
 
 func (s *sender) apply(ev client.Event) {
 	switch ev := ev.(type) {
@@ -95,15 +100,21 @@ func (s *sender) apply(ev client.Event) {
 	case client.GaveUp:
 		s.gaveUp = ev.Err
 	case client.Refused:
-		if s.count++; s.count <= 3 {
-			s.refused = append(s.refused, ev.Text)
-		}
+		s.refused++
+		s.because(ev.Text)
 	case client.Received:
-		if e, ok := ev.Message.(*protocol.Error); ok { // the room could not be joined
-			if s.count++; s.count <= 3 {
-				s.refused = append(s.refused, e.Error())
-			}
+		switch m := ev.Message.(type) {
+		case *protocol.Ack:
+			s.acked++
+		case *protocol.Error: // the room could not be joined
+			s.because(m.Error())
 		}
+	}
+}
+
+func (s *sender) because(reason string) {
+	if len(s.reasons) < 3 {
+		s.reasons = append(s.reasons, reason)
 	}
 }
 
@@ -132,9 +143,8 @@ func (s *sender) failed(err error) error {
 	if s.down != nil && errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %w", s.down, err)
 	}
-	notSent := s.cfg.Engine.Waiting() + s.count
 	if s.posted == 0 && err != nil {
 		return err
 	}
-	return &SendError{Sent: max(s.posted-notSent, 0), NotSent: notSent, Refused: s.refused, Err: err}
+	return &SendError{Sent: s.acked, NotSent: s.posted - s.acked, Refused: s.reasons, Err: err}
 }

@@ -89,7 +89,7 @@ func (m *Memory) Close() error { return nil }
 func (m *Memory) Append(batch []Record) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last = max(m.last, m.now().UnixNano())
+	m.last = max(m.last, m.now().UnixNano()-1)
 	for i := range batch {
 		m.append(&batch[i])
 	}
@@ -112,6 +112,7 @@ func (m *Memory) append(r *Record) {
 		room = m.addRoom(e.Room)
 	}
 	room.info.Head++
+	m.last++
 	e.Seq, e.At = room.info.Head, m.last
 	if e.Kind == protocol.KindTopic {
 		room.info.Topic = e.Text
@@ -247,6 +248,11 @@ func (m *Memory) Find(_ context.Context, id protocol.ID) (protocol.Entry, bool, 
 		return protocol.Entry{}, false, nil
 	}
 	return room.entries[k.seq-room.first], true, nil
+}
+
+// Search implements Store.
+func (m *Memory) Search(context.Context, Query) ([]protocol.Entry, bool, error) {
+	return nil, false, ErrNoSearch
 }
 
 // Marker implements Store.

@@ -84,6 +84,9 @@ type Store interface {
 	// Read returns entries in ascending order, and whether there are more
 	// within the range.
 	Read(ctx context.Context, r Range) (entries []protocol.Entry, more bool, err error)
+	// Search returns entries, the newest first, and whether there are more. A
+	// store without an index fails with ErrNoSearch.
+	Search(ctx context.Context, q Query) (entries []protocol.Entry, more bool, err error)
 	// Find returns the entry that has an id.
 	Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool, error)
 

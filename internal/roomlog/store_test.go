@@ -16,6 +16,13 @@ import (
 // stores are all implementations of Store: each passes every test here.
 var stores = map[string]func(testing.TB) Store{
 	"memory": func(testing.TB) Store { return NewMemory() },
+	"sqlite": func(t testing.TB) Store {
+		s, err := OpenSQLite(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
 }
 
 func eachStore(t *testing.T, test func(t *testing.T, s Store)) {

@@ -1,0 +1,210 @@
+package roomlog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"lanchat/protocol"
+)
+
+// indexer does what may come behind a commit: the full-text index, and the read
+// markers. It has a connection of its own that does not wait for the disk: what
+// a crash takes of the index is indexed again, because the index itself says how
+// far it has come.
+type indexer struct {
+	s    *SQLite
+	db   *sql.DB
+	conn *sql.Conn
+	wake chan struct{}
+	quit context.CancelFunc
+	done sync.WaitGroup
+}
+
+const (
+	indexBatch = 256                    // entries in one transaction: posting waits for no more
+	indexPause = 100 * time.Millisecond // after a commit; in a burst, once for many
+)
+
+func newIndexer(s *SQLite) (*indexer, error) {
+	x := &indexer{s: s, wake: make(chan struct{}, 1)}
+	var err error
+	if x.db, err = sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(10000)&_txlock=immediate")); err != nil {
+		return nil, err
+	}
+	x.db.SetMaxOpenConns(1)
+	if x.conn, err = x.db.Conn(context.Background()); err != nil {
+		return nil, errors.Join(err, x.db.Close())
+	}
+	ctx, quit := context.WithCancel(context.Background())
+	x.quit = quit
+	x.done.Go(func() { x.run(ctx) })
+	x.wakeUp() // what the last process has left
+	return x, nil
+}
+
+func (x *indexer) wakeUp() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the goroutine and closes the connection.
+func (x *indexer) stop() error {
+	x.quit()
+	x.done.Wait()
+	return errors.Join(x.conn.Close(), x.db.Close())
+}
+
+func (x *indexer) run(ctx context.Context) {
+	var markers time.Time // when they were last written
+	for {
+		select {
+		case <-x.wake:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(indexPause):
+		case <-ctx.Done():
+			return
+		}
+		// A fault here is one of the file, and posting tells of it. What is not
+		// indexed now is later.
+		_ = x.catchUp(ctx)
+		if time.Since(markers) >= markerFlush {
+			markers = time.Now()
+			x.s.writing.Lock()
+			_ = x.s.writeMarkers(ctx)
+			x.s.writing.Unlock()
+		}
+		if x.s.hasMarkers() {
+			x.wakeUp()
+		}
+	}
+}
+
+// catchUp indexes every entry that was committed before the call.
+func (x *indexer) catchUp(ctx context.Context) error {
+	x.s.writing.Lock()
+	last := x.s.n
+	x.s.writing.Unlock()
+	for {
+		indexed, err := x.step(ctx)
+		if err != nil || indexed >= last {
+			return err
+		}
+	}
+}
+
+// step indexes the next batch and returns how far the index has come.
+func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
+	x.s.writing.Lock()
+	defer x.s.writing.Unlock()
+	if err := x.conn.QueryRowContext(ctx, "SELECT coalesce((SELECT rowid FROM words ORDER BY rowid DESC LIMIT 1), 0)").Scan(&indexed); err != nil || indexed >= x.s.n {
+		return indexed, err
+	}
+	tx, err := x.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return indexed, err
+	}
+	defer tx.Rollback()
+	rows, err := tx.QueryContext(ctx, "SELECT n, room, nick, kind, text FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
+	if err != nil {
+		return indexed, err
+	}
+	type row struct {
+		n           int64
+		text, place string
+	}
+	var batch []row
+	for rows.Next() {
+		var r row
+		var room int64
+		var nick, kind string
+		if err := rows.Scan(&r.n, &room, &nick, &kind, &r.text); err != nil {
+			rows.Close()
+			return indexed, err
+		}
+		if k := protocol.Kind(kind); k != protocol.KindText && k != protocol.KindAction && k != protocol.KindTopic {
+			r.text = "" // it has a row all the same: the last one says how far the index has come
+		}
+		r.text, r.place = spaced(r.text), x.s.place(room, nick)
+		batch = append(batch, r)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return indexed, err
+	}
+	if len(batch) == 0 {
+		return x.s.n, nil // the newest entries were removed
+	}
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO words (rowid, text, place) VALUES (?,?,?)")
+	if err != nil {
+		return indexed, err
+	}
+	defer insert.Close()
+	for _, r := range batch {
+		if _, err := insert.ExecContext(ctx, r.n, r.text, r.place); err != nil {
+			return indexed, err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return indexed, err
+	}
+	return batch[len(batch)-1].n, nil
+}
+
+// place are the words under which an entry is found by where it stands and who
+// said it. To look for them in the index is far cheaper than to look at each
+// entry that has a common word.
+func (s *SQLite) place(room int64, nick string) string {
+	public := publicToken
+	s.mu.RLock()
+	if r := s.byRoom[room]; r != nil {
+		if _, _, direct := protocol.ParseDirectRoom(r.info.Name); direct {
+			public = ""
+		}
+	}
+	s.mu.RUnlock()
+	return public + " " + roomToken(room) + " " + nickToken(nick)
+}
+
+const publicToken = "public"
+
+func roomToken(room int64) string { return fmt.Sprint("room", room) }
+
+func nickToken(nick string) string {
+	return "nick" + hex.EncodeToString([]byte(strings.ToLower(nick)))
+}
+
+// unspaced are the scripts that write no spaces between words, and Hangul,
+// where a word's ending is written to it. Each of their characters is a word of
+// the index, and what is looked for is a row of such words.
+var unspaced = []*unicode.RangeTable{
+	unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar,
+}
+
+// spaced puts spaces around the characters of such scripts.
+func spaced(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return r > 0x7f }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if r > 0x7f && unicode.In(r, unspaced...) && unicode.IsLetter(r) {
+			b.WriteByte(' ')
+			b.WriteRune(r)
+			b.WriteByte(' ')
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

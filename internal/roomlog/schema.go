@@ -1,0 +1,56 @@
+package roomlog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations bring a log's file from one version of the schema to the next:
+// migrations[v] makes version v+1 of version v. One that was released is never
+// changed; a new one is added behind it.
+var migrations = []string{
+	// 1. n is the entry's place in the whole log, and the full-text index's key.
+	// A text that was removed must not stay in the file: see the pragmas.
+	`CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+	CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL, topic TEXT NOT NULL) STRICT;
+	CREATE TABLE entries (
+		n INTEGER PRIMARY KEY, room INTEGER NOT NULL, seq INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL,
+		user BLOB NOT NULL, nick TEXT NOT NULL, flags INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, target BLOB) STRICT;
+	CREATE UNIQUE INDEX entries_place ON entries (room, seq);
+	CREATE UNIQUE INDEX entries_id ON entries (id);
+	CREATE TABLE gone (id BLOB PRIMARY KEY, room INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, sum BLOB NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+	CREATE TABLE markers (user BLOB NOT NULL, room INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (user, room)) WITHOUT ROWID, STRICT;
+	CREATE TABLE nicks (nick TEXT PRIMARY KEY, user BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+	CREATE INDEX nicks_user ON nicks (user);
+	CREATE VIRTUAL TABLE words USING fts5 (text, place, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");`,
+}
+
+// migrate brings the file up to the newest schema, each step in a transaction
+// of its own: a crash between two leaves a version that can go on.
+func migrate(ctx context.Context, db *sql.Conn) error {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("the log has version %d, and this program knows up to %d: it was written by a newer lanchat; use that one", version, len(migrations))
+	}
+	for ; version < len(migrations); version++ {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing behind Commit
+		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
+			return fmt.Errorf("bringing the log from version %d to %d: %w", version, version+1, err)
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1)); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package roomlog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// SQLite is a Store in one file, log.db in a directory.
+//
+// One connection writes, guarded by writing; readers have others, so that
+// reading never holds up posting. What is asked for with every message, the
+// rooms and their heads, is in memory too.
+type SQLite struct {
+	dir   string
+	epoch protocol.ID
+	lock  *sql.DB // holds lock.db locked as long as the log is open
+	db    *sql.DB // for readers
+	now   func() time.Time
+
+	writing sync.Mutex
+	w       *sql.Conn
+	wdb     *sql.DB
+	insert  *sql.Stmt
+	byID    *sql.Stmt
+	last    int64 // the newest entry's time; guarded by writing
+	n       int64 // its place; guarded by writing
+	gone    bool  // there are ids of removed entries; guarded by writing
+
+	mu      sync.RWMutex
+	rooms   map[string]*sqliteRoom
+	byRoom  map[int64]*sqliteRoom
+	names   []string
+	directs map[protocol.UserID][]string
+	markers map[markerKey]uint64 // moved, and not yet written
+
+	indexer *indexer
+}
+
+type sqliteRoom struct {
+	id   int64
+	info RoomInfo
+}
+
+// ErrLocked says that another process has the log open.
+var ErrLocked = errors.New("another process is using this log")
+
+// readers is how many connections read at once.
+const readers = 4
+
+// OpenSQLite opens the log in dir, which it makes if there is none.
+func OpenSQLite(dir string) (*SQLite, error) {
+	s, err := openSQLite(dir)
+	if err == nil {
+		return s, nil
+	}
+	if code := sqliteCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
+		err = fmt.Errorf("%w: the file is damaged. Nothing was changed. Put back a copy, or move the file away to begin a new log", err)
+	}
+	return nil, fmt.Errorf("opening the log %s: %w", filepath.Join(dir, "log.db"), err)
+}
+
+func openSQLite(dir string) (_ *SQLite, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	s := &SQLite{dir: dir, now: time.Now, rooms: map[string]*sqliteRoom{}, byRoom: map[int64]*sqliteRoom{},
+		directs: map[protocol.UserID][]string{}, markers: map[markerKey]uint64{}}
+	defer func() {
+		if err != nil {
+			s.closeFiles()
+		}
+	}()
+	if err := s.takeLock(); err != nil {
+		return nil, err
+	}
+	// auto_vacuum comes first: it can only be chosen for an empty file.
+	pragmas := "_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(10000)&_pragma=journal_size_limit(67108864)"
+	if s.wdb, err = sql.Open("sqlite", dsn(dir, "log.db", pragmas+"&_txlock=immediate")); err != nil {
+		return nil, err
+	}
+	s.wdb.SetMaxOpenConns(1)
+	ctx := context.Background()
+	if s.w, err = s.wdb.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.w); err != nil {
+		return nil, err
+	}
+	if s.insert, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
+		return nil, err
+	}
+	if s.byID, err = s.w.PrepareContext(ctx, `SELECT room, seq, at, kind, text, target FROM entries WHERE id = ?`); err != nil {
+		return nil, err
+	}
+	if s.db, err = sql.Open("sqlite", dsn(dir, "log.db", "_pragma=query_only(ON)&_pragma=busy_timeout(10000)")); err != nil {
+		return nil, err
+	}
+	s.db.SetMaxOpenConns(readers)
+	s.db.SetMaxIdleConns(readers)
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	if s.indexer, err = newIndexer(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func dsn(dir, file, options string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(filepath.Join(dir, file))}).EscapedPath(), RawQuery: options}
+	return u.String()
+}
+
+// takeLock keeps other processes off: a transaction on a file of its own that
+// is never committed. The system drops it with the process, however that ends.
+func (s *SQLite) takeLock() (err error) {
+	if s.lock, err = sql.Open("sqlite", dsn(s.dir, "lock.db", "_pragma=busy_timeout(0)")); err != nil {
+		return err
+	}
+	s.lock.SetMaxOpenConns(1)
+	_, err = s.lock.Exec("BEGIN EXCLUSIVE")
+	if sqliteCode(err) == sqlite3.SQLITE_BUSY {
+		return fmt.Errorf("%w; stop it, or give this one another --data directory", ErrLocked)
+	}
+	return err
+}
+
+func (s *SQLite) load(ctx context.Context) error {
+	var raw []byte
+	err := s.w.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'epoch'").Scan(&raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		s.epoch = protocol.NewID()
+		_, err = s.w.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('epoch', ?)", s.epoch[:])
+	} else if len(raw) == len(s.epoch) {
+		s.epoch = protocol.ID(raw)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.w.QueryRowContext(ctx, "SELECT coalesce(max(n), 0), coalesce((SELECT at FROM entries ORDER BY n DESC LIMIT 1), 0) FROM entries").Scan(&s.n, &s.last); err != nil {
+		return err
+	}
+	if err := s.w.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM gone)").Scan(&s.gone); err != nil {
+		return err
+	}
+	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic FROM rooms")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r := &sqliteRoom{}
+		if err := rows.Scan(&r.id, &r.info.Name, &r.info.Head, &r.info.Topic); err != nil {
+			return err
+		}
+		s.addRoom(r)
+	}
+	return rows.Err()
+}
+
+func (s *SQLite) addRoom(r *sqliteRoom) {
+	name := r.info.Name
+	s.rooms[name], s.byRoom[r.id] = r, r
+	at, _ := slices.BinarySearch(s.names, name)
+	s.names = slices.Insert(s.names, at, name)
+	if a, b, ok := protocol.ParseDirectRoom(name); ok {
+		s.directs[a] = append(s.directs[a], name)
+		s.directs[b] = append(s.directs[b], name)
+	}
+}
+
+// Close writes what is still in memory and closes the files.
+func (s *SQLite) Close() error {
+	stopped := s.indexer.stop()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	written := s.writeMarkers(context.Background())
+	return errors.Join(stopped, written, s.closeFiles())
+}
+
+func (s *SQLite) closeFiles() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{s.insert, s.byID} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.w != nil {
+		errs = append(errs, s.w.Close())
+	}
+	if s.wdb != nil {
+		errs = append(errs, s.wdb.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff // without the extended part
+	}
+	return 0
+}
+
+// Epoch implements Store.
+func (s *SQLite) Epoch() protocol.ID { return s.epoch }
+
+// Room implements Store.
+func (s *SQLite) Room(name string) (RoomInfo, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r := s.rooms[name]; r != nil {
+		return r.info, true
+	}
+	return RoomInfo{Name: name}, false
+}
+
+// Rooms implements Store.
+func (s *SQLite) Rooms(after string, limit int) []RoomInfo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at := sort.Search(len(s.names), func(i int) bool { return s.names[i] > after })
+	var out []RoomInfo
+	for _, name := range s.names[at:min(at+limit, len(s.names))] {
+		out = append(out, s.rooms[name].info)
+	}
+	return out
+}
+
+// RoomCount implements Store.
+func (s *SQLite) RoomCount() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.names)
+}
+
+// Directs implements Store.
+func (s *SQLite) Directs(user protocol.UserID) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.directs[user])
+}

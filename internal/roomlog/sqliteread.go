@@ -1,0 +1,90 @@
+package roomlog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"slices"
+
+	"lanchat/protocol"
+)
+
+const entryColumns = "e.room, e.seq, e.id, e.at, e.user, e.nick, e.flags, e.kind, e.text, e.target"
+
+// scan reads one row of entryColumns.
+func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, error) {
+	var e protocol.Entry
+	var room int64
+	var id, user, target []byte
+	var flags int
+	if err := row.Scan(&room, &e.Seq, &id, &e.At, &user, &e.Nick, &flags, (*string)(&e.Kind), &e.Text, &target); err != nil {
+		return e, err
+	}
+	copy(e.ID[:], id)
+	copy(e.User[:], user)
+	copy(e.Target[:], target)
+	e.Guest, e.Bot = flags&flagGuest != 0, flags&flagBot != 0
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r := s.byRoom[room]; r != nil {
+		e.Room = r.info.Name
+	}
+	return e, nil
+}
+
+// Read implements Store. It costs what it returns, however long the log is.
+func (s *SQLite) Read(ctx context.Context, r Range) ([]protocol.Entry, bool, error) {
+	s.mu.RLock()
+	room := s.rooms[r.Room]
+	s.mu.RUnlock()
+	if room == nil {
+		return nil, false, nil
+	}
+	before, order := int64(math.MaxInt64), "DESC"
+	if r.Before > 0 && r.Before < math.MaxInt64 {
+		before = int64(r.Before)
+	}
+	if r.Oldest {
+		order = "ASC"
+	}
+	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+" FROM entries e WHERE e.room = ? AND e.seq > ? AND e.seq < ? ORDER BY e.seq "+order+" LIMIT ?",
+		room.id, int64(min(r.After, math.MaxInt64)), before, r.Limit+1)
+	if err != nil {
+		return nil, false, s.unavailable(err)
+	}
+	defer rows.Close()
+	var out []protocol.Entry
+	bytes := 0
+	more := false
+	for rows.Next() {
+		e, err := s.scan(rows)
+		if err != nil {
+			return nil, false, s.unavailable(err)
+		}
+		if bytes += e.MaxSize(); len(out) == r.Limit || bytes > r.Bytes && len(out) > 0 {
+			more = true
+			break
+		}
+		out = append(out, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, false, s.unavailable(err)
+	}
+	if !r.Oldest {
+		slices.Reverse(out)
+	}
+	return out, more, nil
+}
+
+// Find implements Store.
+func (s *SQLite) Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool, error) {
+	e, err := s.scan(s.db.QueryRowContext(ctx, "SELECT "+entryColumns+" FROM entries e WHERE e.id = ?", id[:]))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return e, false, nil
+	case err != nil:
+		return e, false, s.unavailable(err)
+	}
+	return e, true, nil
+}

@@ -1,0 +1,350 @@
+package roomlog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"lanchat/protocol"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What a row's flags say.
+const (
+	flagGuest = 1 << iota
+	flagBot
+)
+
+// heads are the rooms as they will be when the transaction is committed.
+type heads map[string]*sqliteRoom
+
+// Append implements Store: one transaction, durable when it returns.
+func (s *SQLite) Append(batch []Record) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	ctx := context.Background()
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return s.unavailable(err)
+	}
+	rooms := heads{}
+	n, last := s.n, max(s.last, s.now().UnixNano())
+	for i := range batch {
+		r := &batch[i]
+		added, err := s.add(ctx, tx, rooms, &r.Entry, n+1, last+1)
+		switch {
+		case errors.Is(err, ErrIDConflict):
+			r.Err = err
+		case err != nil:
+			tx.Rollback()
+			for j := range batch { // nothing of it is kept
+				batch[j].Known, batch[j].Err = false, nil
+			}
+			return s.unavailable(err)
+		case added:
+			n, last = n+1, last+1
+		default:
+			r.Known = true
+		}
+	}
+	for _, r := range rooms {
+		if _, err := tx.ExecContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?", r.info.Head, r.info.Topic, r.id); err != nil {
+			tx.Rollback()
+			return s.unavailable(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		tx.Rollback()
+		return s.unavailable(err)
+	}
+	s.n, s.last = n, last
+	s.mu.Lock()
+	for name, r := range rooms {
+		if known := s.rooms[name]; known != nil {
+			known.info = r.info
+		} else {
+			s.addRoom(r)
+		}
+	}
+	s.mu.Unlock()
+	s.indexer.wakeUp()
+	return nil
+}
+
+// add adds an entry at place n, unless its id is known; then it gets the known
+// one's number and time.
+func (s *SQLite) add(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.Entry, n, at int64) (added bool, err error) {
+	if s.gone {
+		if known, err := s.wasRemoved(ctx, tx, e); known || err != nil {
+			return false, err
+		}
+	}
+	r, err := s.roomFor(ctx, tx, rooms, e.Room)
+	if err != nil {
+		return false, err
+	}
+	flags := 0
+	if e.Guest {
+		flags |= flagGuest
+	}
+	if e.Bot {
+		flags |= flagBot
+	}
+	var target []byte
+	if !e.Target.IsZero() {
+		target = e.Target[:]
+	}
+	result, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, n, r.id, int64(r.info.Head+1), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
+	if err != nil {
+		return false, err
+	}
+	if count, err := result.RowsAffected(); err != nil || count == 0 {
+		if err != nil {
+			return false, err
+		}
+		return false, s.known(ctx, tx, rooms, e)
+	}
+	r.info.Head++
+	e.Seq, e.At = r.info.Head, at
+	if e.Kind == protocol.KindTopic {
+		r.info.Topic = e.Text
+	}
+	return true, nil
+}
+
+// roomFor returns the room as the transaction sees it, making it.
+func (s *SQLite) roomFor(ctx context.Context, tx *sql.Tx, rooms heads, name string) (*sqliteRoom, error) {
+	if r := rooms[name]; r != nil {
+		return r, nil
+	}
+	s.mu.RLock()
+	known := s.rooms[name]
+	s.mu.RUnlock()
+	if known != nil {
+		r := *known
+		rooms[name] = &r
+		return &r, nil
+	}
+	result, err := tx.ExecContext(ctx, "INSERT INTO rooms (name, head, topic) VALUES (?, 0, '')", name)
+	if err != nil {
+		return nil, err
+	}
+	r := &sqliteRoom{info: RoomInfo{Name: name}}
+	if r.id, err = result.LastInsertId(); err != nil {
+		return nil, err
+	}
+	rooms[name] = r
+	return r, nil
+}
+
+// known gives an entry the number and time of the one that has its id.
+func (s *SQLite) known(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.Entry) error {
+	var room, at int64
+	var seq uint64
+	var kind, text string
+	var target []byte
+	if err := tx.StmtContext(ctx, s.byID).QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &kind, &text, &target); err != nil {
+		return err
+	}
+	if rooms[e.Room].id != room || string(e.Kind) != kind || e.Text != text || !sameTarget(e.Target, target) {
+		return ErrIDConflict
+	}
+	e.Seq, e.At = seq, at
+	return nil
+}
+
+func sameTarget(id protocol.ID, raw []byte) bool {
+	return id.IsZero() && len(raw) == 0 || bytes.Equal(id[:], raw)
+}
+
+// wasRemoved does the same for an entry that retention has removed.
+func (s *SQLite) wasRemoved(ctx context.Context, tx *sql.Tx, e *protocol.Entry) (bool, error) {
+	var room, at int64
+	var seq uint64
+	var sum []byte
+	err := tx.QueryRowContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?", e.ID[:]).Scan(&room, &seq, &at, &sum)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	s.mu.RLock()
+	r := s.byRoom[room]
+	s.mu.RUnlock()
+	if r == nil || r.info.Name != e.Room || !bytes.Equal(sum, contentSum(e)) {
+		return true, ErrIDConflict
+	}
+	e.Seq, e.At = seq, at
+	return true, nil
+}
+
+// contentSum stands for what an entry says, once the entry itself is gone.
+func contentSum(e *protocol.Entry) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%x\x00%s", e.Kind, e.Target[:], e.Text)
+	return h.Sum(nil)[:16]
+}
+
+// unavailable wraps a fault of the file, with what its operator can do.
+func (s *SQLite) unavailable(err error) error {
+	advice := ""
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_FULL:
+		advice = "the disk is full: make space where " + s.dir + " is; posting goes on by itself then"
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
+		advice = "the files in " + s.dir + " cannot be written: check their permissions and the mount"
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		advice = "the file in " + s.dir + " is damaged: stop the server and put back a copy"
+	case sqlite3.SQLITE_IOERR:
+		advice = "reading or writing " + s.dir + " failed: look at the disk, and whether it is full"
+	}
+	if advice == "" {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %s (%w)", ErrUnavailable, advice, err)
+}
+
+// Marker implements Store.
+func (s *SQLite) Marker(user protocol.UserID, room string) uint64 {
+	s.mu.RLock()
+	seq, dirty := s.markers[markerKey{user, room}]
+	r := s.rooms[room]
+	s.mu.RUnlock()
+	if dirty || r == nil {
+		return seq
+	}
+	// A marker that cannot be read counts as none: it is a convenience.
+	_ = s.db.QueryRow("SELECT seq FROM markers WHERE user = ? AND room = ?", user[:], r.id).Scan(&seq)
+	return seq
+}
+
+// markerFlush is how long a moved marker may be in memory alone.
+const markerFlush = 2 * time.Second
+
+// SetMarker implements Store. A marker is written within seconds, not at once:
+// a crash may lose its last moves.
+func (s *SQLite) SetMarker(user protocol.UserID, room string, seq uint64) (bool, error) {
+	if seq <= s.Marker(user, room) {
+		return false, nil
+	}
+	s.mu.Lock()
+	key := markerKey{user, room}
+	if seq <= s.markers[key] {
+		s.mu.Unlock()
+		return false, nil
+	}
+	s.markers[key] = seq
+	full := len(s.markers) >= memoryMarkers
+	s.mu.Unlock()
+	s.indexer.wakeUp()
+	if full {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		return true, s.writeMarkers(context.Background())
+	}
+	return true, nil
+}
+
+func (s *SQLite) hasMarkers() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.markers) > 0
+}
+
+// writeMarkers writes the moved markers. writing is held.
+func (s *SQLite) writeMarkers(ctx context.Context) error {
+	s.mu.RLock()
+	moved := maps.Clone(s.markers)
+	ids := make(map[string]int64, len(moved))
+	for key := range moved {
+		if r := s.rooms[key.room]; r != nil {
+			ids[key.room] = r.id
+		}
+	}
+	s.mu.RUnlock()
+	if len(moved) == 0 {
+		return nil
+	}
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return s.unavailable(err)
+	}
+	defer tx.Rollback()
+	for key, seq := range moved {
+		if id, ok := ids[key.room]; ok {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO markers (user, room, seq) VALUES (?,?,?) ON CONFLICT DO UPDATE SET seq = excluded.seq", key.user[:], id, seq); err != nil {
+				return s.unavailable(err)
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return s.unavailable(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, seq := range moved {
+		if s.markers[key] == seq {
+			delete(s.markers, key)
+		}
+	}
+	return nil
+}
+
+// NickOwner implements Store.
+func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
+	var raw []byte
+	err := s.db.QueryRow("SELECT user FROM nicks WHERE nick = ? AND used >= ?", nick, s.now().Add(-NickExpiry).Unix()).Scan(&raw)
+	if err != nil || len(raw) != len(protocol.UserID{}) {
+		return protocol.UserID{}, false
+	}
+	return protocol.UserID(raw), true
+}
+
+// nickUse is how exactly the last use of a nick is kept: not each connection
+// should cost a commit.
+const nickUse = time.Hour
+
+// BindNick implements Store.
+func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) error {
+	ctx := context.Background()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var raw []byte
+	var used int64
+	err := s.w.QueryRowContext(ctx, "SELECT user, used FROM nicks WHERE nick = ?", nick).Scan(&raw, &used)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return s.unavailable(err)
+	}
+	if err == nil {
+		same := bytes.Equal(raw, user[:])
+		if !same && at.Sub(time.Unix(used, 0)) <= NickExpiry {
+			return ErrNickTaken
+		}
+		if same && at.Sub(time.Unix(used, 0)) < nickUse {
+			return nil
+		}
+	}
+	tx, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return s.unavailable(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, "INSERT INTO nicks (nick, user, used) VALUES (?,?,?) ON CONFLICT DO UPDATE SET user = excluded.user, used = excluded.used", nick, user[:], at.Unix()); err != nil {
+		return s.unavailable(err)
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM nicks WHERE user = ?1 AND nick <> ?2 AND nick NOT IN
+		(SELECT nick FROM nicks WHERE user = ?1 AND nick <> ?2 ORDER BY used DESC, nick LIMIT ?3)`, user[:], nick, NicksPerUser-1); err != nil {
+		return s.unavailable(err)
+	}
+	if err := tx.Commit(); err != nil {
+		return s.unavailable(err)
+	}
+	return nil
+}
