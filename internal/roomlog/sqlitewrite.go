@@ -28,40 +28,35 @@ type heads map[string]*sqliteRoom
 func (s *SQLite) Append(batch []Record) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	ctx := context.Background()
-	tx, err := s.w.BeginTx(ctx, nil)
-	if err != nil {
-		return s.unavailable(err)
-	}
 	rooms := heads{}
 	n, last := s.n, max(s.last, s.now().UnixNano())
-	for i := range batch {
-		r := &batch[i]
-		added, err := s.add(ctx, tx, rooms, &r.Entry, n+1, last+1)
-		switch {
-		case errors.Is(err, ErrIDConflict):
-			r.Err = err
-		case err != nil:
-			tx.Rollback()
-			for j := range batch { // nothing of it is kept
-				batch[j].Known, batch[j].Err = false, nil
+	err := s.transact(context.Background(), func(ctx context.Context) error {
+		for i := range batch {
+			r := &batch[i]
+			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1)
+			switch {
+			case errors.Is(err, ErrIDConflict):
+				r.Err = err
+			case err != nil:
+				return err
+			case added:
+				n, last = n+1, last+1
+			default:
+				r.Known = true
 			}
-			return s.unavailable(err)
-		case added:
-			n, last = n+1, last+1
-		default:
-			r.Known = true
 		}
-	}
-	for _, r := range rooms {
-		if _, err := tx.ExecContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?", r.info.Head, r.info.Topic, r.id); err != nil {
-			tx.Rollback()
-			return s.unavailable(err)
+		for _, r := range rooms {
+			if _, err := s.w.ExecContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?", int64(r.info.Head), r.info.Topic, r.id); err != nil {
+				return err
+			}
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		tx.Rollback()
-		return s.unavailable(err)
+		return nil
+	})
+	if err != nil {
+		for i := range batch { // nothing of it is kept
+			batch[i].Known, batch[i].Err = false, nil
+		}
+		return err
 	}
 	s.n, s.last = n, last
 	s.mu.Lock()
@@ -77,15 +72,34 @@ func (s *SQLite) Append(batch []Record) error {
 	return nil
 }
 
+// transact runs do as one transaction of the writing connection, durable when
+// transact returns nil. It is not a sql.Tx, under which prepared statements are
+// parsed anew each time. writing is held.
+func (s *SQLite) transact(ctx context.Context, do func(ctx context.Context) error) error {
+	if _, err := s.w.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return s.unavailable(err)
+	}
+	err := do(ctx)
+	if err == nil {
+		_, err = s.w.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// Some faults have already ended the transaction; then this one fails.
+		_, _ = s.w.ExecContext(ctx, "ROLLBACK")
+		return s.unavailable(err)
+	}
+	return nil
+}
+
 // add adds an entry at place n, unless its id is known; then it gets the known
 // one's number and time.
-func (s *SQLite) add(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.Entry, n, at int64) (added bool, err error) {
+func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64) (added bool, err error) {
 	if s.gone {
-		if known, err := s.wasRemoved(ctx, tx, e); known || err != nil {
+		if known, err := s.wasRemoved(ctx, e); known || err != nil {
 			return false, err
 		}
 	}
-	r, err := s.roomFor(ctx, tx, rooms, e.Room)
+	r, err := s.roomFor(ctx, rooms, e.Room)
 	if err != nil {
 		return false, err
 	}
@@ -100,7 +114,7 @@ func (s *SQLite) add(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.E
 	if !e.Target.IsZero() {
 		target = e.Target[:]
 	}
-	result, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, n, r.id, int64(r.info.Head+1), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
+	result, err := s.insert.ExecContext(ctx, n, r.id, int64(r.info.Head+1), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
 	if err != nil {
 		return false, err
 	}
@@ -108,7 +122,7 @@ func (s *SQLite) add(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.E
 		if err != nil {
 			return false, err
 		}
-		return false, s.known(ctx, tx, rooms, e)
+		return false, s.known(ctx, rooms, e)
 	}
 	r.info.Head++
 	e.Seq, e.At = r.info.Head, at
@@ -119,7 +133,7 @@ func (s *SQLite) add(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.E
 }
 
 // roomFor returns the room as the transaction sees it, making it.
-func (s *SQLite) roomFor(ctx context.Context, tx *sql.Tx, rooms heads, name string) (*sqliteRoom, error) {
+func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqliteRoom, error) {
 	if r := rooms[name]; r != nil {
 		return r, nil
 	}
@@ -131,7 +145,7 @@ func (s *SQLite) roomFor(ctx context.Context, tx *sql.Tx, rooms heads, name stri
 		rooms[name] = &r
 		return &r, nil
 	}
-	result, err := tx.ExecContext(ctx, "INSERT INTO rooms (name, head, topic) VALUES (?, 0, '')", name)
+	result, err := s.w.ExecContext(ctx, "INSERT INTO rooms (name, head, topic) VALUES (?, 0, '')", name)
 	if err != nil {
 		return nil, err
 	}
@@ -144,12 +158,12 @@ func (s *SQLite) roomFor(ctx context.Context, tx *sql.Tx, rooms heads, name stri
 }
 
 // known gives an entry the number and time of the one that has its id.
-func (s *SQLite) known(ctx context.Context, tx *sql.Tx, rooms heads, e *protocol.Entry) error {
+func (s *SQLite) known(ctx context.Context, rooms heads, e *protocol.Entry) error {
 	var room, at int64
 	var seq uint64
 	var kind, text string
 	var target []byte
-	if err := tx.StmtContext(ctx, s.byID).QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &kind, &text, &target); err != nil {
+	if err := s.byID.QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &kind, &text, &target); err != nil {
 		return err
 	}
 	if rooms[e.Room].id != room || string(e.Kind) != kind || e.Text != text || !sameTarget(e.Target, target) {
@@ -164,11 +178,11 @@ func sameTarget(id protocol.ID, raw []byte) bool {
 }
 
 // wasRemoved does the same for an entry that retention has removed.
-func (s *SQLite) wasRemoved(ctx context.Context, tx *sql.Tx, e *protocol.Entry) (bool, error) {
+func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry) (bool, error) {
 	var room, at int64
 	var seq uint64
 	var sum []byte
-	err := tx.QueryRowContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?", e.ID[:]).Scan(&room, &seq, &at, &sum)
+	err := s.w.QueryRowContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?", e.ID[:]).Scan(&room, &seq, &at, &sum)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
@@ -272,20 +286,20 @@ func (s *SQLite) writeMarkers(ctx context.Context) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	tx, err := s.w.BeginTx(ctx, nil)
-	if err != nil {
-		return s.unavailable(err)
-	}
-	defer tx.Rollback()
-	for key, seq := range moved {
-		if id, ok := ids[key.room]; ok {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO markers (user, room, seq) VALUES (?,?,?) ON CONFLICT DO UPDATE SET seq = excluded.seq", key.user[:], id, seq); err != nil {
-				return s.unavailable(err)
+	err := s.transact(ctx, func(ctx context.Context) error {
+		for key, seq := range moved {
+			id, ok := ids[key.room]
+			if !ok {
+				continue
+			}
+			if _, err := s.w.ExecContext(ctx, "INSERT INTO markers (user, room, seq) VALUES (?,?,?) ON CONFLICT DO UPDATE SET seq = excluded.seq", key.user[:], id, int64(seq)); err != nil {
+				return err
 			}
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		return s.unavailable(err)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -331,20 +345,12 @@ func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) error
 			return nil
 		}
 	}
-	tx, err := s.w.BeginTx(ctx, nil)
-	if err != nil {
-		return s.unavailable(err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, "INSERT INTO nicks (nick, user, used) VALUES (?,?,?) ON CONFLICT DO UPDATE SET user = excluded.user, used = excluded.used", nick, user[:], at.Unix()); err != nil {
-		return s.unavailable(err)
-	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM nicks WHERE user = ?1 AND nick <> ?2 AND nick NOT IN
-		(SELECT nick FROM nicks WHERE user = ?1 AND nick <> ?2 ORDER BY used DESC, nick LIMIT ?3)`, user[:], nick, NicksPerUser-1); err != nil {
-		return s.unavailable(err)
-	}
-	if err := tx.Commit(); err != nil {
-		return s.unavailable(err)
-	}
-	return nil
+	return s.transact(ctx, func(ctx context.Context) error {
+		if _, err := s.w.ExecContext(ctx, "INSERT INTO nicks (nick, user, used) VALUES (?,?,?) ON CONFLICT DO UPDATE SET user = excluded.user, used = excluded.used", nick, user[:], at.Unix()); err != nil {
+			return err
+		}
+		_, err := s.w.ExecContext(ctx, `DELETE FROM nicks WHERE user = ?1 AND nick <> ?2 AND nick NOT IN
+			(SELECT nick FROM nicks WHERE user = ?1 AND nick <> ?2 ORDER BY used DESC, nick LIMIT ?3)`, user[:], nick, NicksPerUser-1)
+		return err
+	})
 }
