@@ -29,6 +29,7 @@ const (
 
 type options struct {
 	name, listen, data  string
+	memory              bool
 	noDiscovery         bool
 	discoveryPort       uint16
 	discoveryInterfaces []string
@@ -76,7 +77,8 @@ Every flag can be given in the environment too: --post-rate as CHATD_POST_RATE.`
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", serve.DefaultName(), "the `name` by which people find this server")
 	f.StringVar(&o.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
-	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key; without it one below the user's data directory, by name")
+	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key and log; without it one below the user's data directory, by name")
+	f.BoolVar(&o.memory, "memory", false, "keep what is said in memory only: it ends with the server")
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
@@ -136,7 +138,7 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 		o.data = serve.DataDir(home, o.name)
 	}
 	s, err := serve.Start(serve.Config{
-		Name: o.name, Listen: o.listen, Data: o.data, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
+		Name: o.name, Listen: o.listen, Data: o.data, Memory: o.memory, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
 		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
 		Software:  serve.Software(), Logger: logger,
 	})

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -81,7 +80,7 @@ func (s *Server) openDoor(nc net.Conn) (*session, error) {
 	case n > 0 && first[0] == 0:
 		return s.openNative(rest, protocol.UserID{})
 	}
-	return s.openLines(rest)
+	return s.openLines(rest, n == 0)
 }
 
 const tlsHandshake = 0x16 // RFC 8446, section 5.1: ContentType
@@ -101,6 +100,26 @@ func (r *replayed) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return r.Conn.Read(b)
+}
+
+// CloseWrite ends the stream towards the peer.
+func (r *replayed) CloseWrite() error {
+	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// hangUp closes a connection behind a last word, while the peer may still be
+// sending: closing with bytes unread would reset the connection, and the word
+// might be lost on the way.
+func hangUp(nc net.Conn) {
+	defer nc.Close()
+	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		if nc.SetReadDeadline(time.Now().Add(hangUpAfter)) == nil {
+			io.CopyN(io.Discard, nc, hangUpBytes)
+		}
+	}
 }
 
 func (s *Server) openTLS(nc net.Conn) (*session, error) {
@@ -163,8 +182,20 @@ type native struct{ conn *protocol.Conn }
 
 func (d *native) kind() doorKind                  { return nativeDoor }
 func (d *native) read() (protocol.Message, error) { return d.conn.Read() }
-func (d *native) write(b []byte) error            { return d.conn.WriteFrames(b) }
+func (d *native) write(b []byte) error            { return inPieces(b, d.conn.WriteFrames) }
 func (d *native) close()                          { d.conn.Close() }
+
+// inPieces writes b a piece at a time. Each has protocol.WriteTimeout, so that a
+// slow peer lasts as long as it takes two kilobytes a second, however much is sent.
+func inPieces(b []byte, write func([]byte) error) error {
+	for len(b) > writePiece {
+		if err := write(b[:writePiece]); err != nil {
+			return err
+		}
+		b = b[writePiece:]
+	}
+	return write(b)
+}
 
 func (d *native) newest(t *tail, after uint64, limit int) ([]byte, uint64, bool) {
 	return t.since(after, limit)
@@ -179,13 +210,16 @@ func appendFrame(dst []byte, m protocol.Message) []byte {
 	return out
 }
 
-// openLines opens a door for a person with nc or telnet, or answers HTTP.
-func (s *Server) openLines(nc net.Conn) (*session, error) {
+// openLines opens a door for a person with nc or telnet, or answers HTTP. One
+// who was silent so far is greeted without more waiting.
+func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
 	d := &lines{nc: nc, in: bufio.NewReaderSize(nc, 512), max: s.limits.Text}
-	if start, err := d.lookForHTTP(); err != nil {
-		return nil, err
-	} else if start {
-		return nil, d.answerHTTP()
+	if !silent {
+		if isHTTP, err := d.lookForHTTP(); err != nil {
+			return nil, err
+		} else if isHTTP {
+			return nil, d.answerHTTP()
+		}
 	}
 	ss := s.newSession(d)
 	d.ss = ss
@@ -201,15 +235,4 @@ func (s *Server) openLines(nc net.Conn) (*session, error) {
 func isEverydayEnd(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || isReset(err)
-}
-
-// httpMethod reports whether b may be, or is, how an HTTP request begins.
-func httpMethod(b []byte) bool {
-	method, _, _ := bytes.Cut(b, []byte{' '})
-	for _, c := range method {
-		if c < 'A' || c > 'Z' {
-			return false
-		}
-	}
-	return len(method) >= 1 && len(method) <= 10
 }

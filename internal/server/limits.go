@@ -56,7 +56,11 @@ func (l Limits) onWire() protocol.Limits {
 const (
 	replyBytes     = 256 << 10 // unread replies behind which a session is not read
 	writeBytes     = 256 << 10 // what one write takes of a room at most
-	tailBytes      = 256 << 10 // a room's tail in memory, for each kind of door
+	writePiece     = 64 << 10  // what must be taken within protocol.WriteTimeout
+	tailMin        = 32 << 10  // a room's tail in memory, for each kind of door,
+	tailEach       = 16 << 10  // and so much more for each who reads it,
+	tailMax        = 4 << 20   // but no more than this
+	logBytes       = 128 << 10 // what is read from the log at once, where the tail is too short
 	eventTailBytes = 32 << 10
 	replayMax      = 1_000           // entries that a join replays
 	pageBytes      = 60 << 10        // of a list, so that it fits a frame
@@ -64,6 +68,8 @@ const (
 	bigRoom        = 200             // members above which presence is a count
 	bigRoomNames   = 20              // names in a big room's presence message
 	greetAfter     = 2 * time.Second // of silence: this is a person
+	hangUpAfter    = time.Second     // what a peer may still send when all is said, in time
+	hangUpBytes    = 64 << 10        // and in bytes
 	typingEvery    = 2 * time.Second // typing notes of one session
 )
 

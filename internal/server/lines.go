@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -34,7 +33,9 @@ const linesReplay = 10
 func (d *lines) kind() doorKind { return linesDoor }
 func (d *lines) close()         { d.nc.Close() }
 
-func (d *lines) write(b []byte) error {
+func (d *lines) write(b []byte) error { return inPieces(b, d.writePiece) }
+
+func (d *lines) writePiece(b []byte) error {
 	if err := d.nc.SetWriteDeadline(time.Now().Add(protocol.WriteTimeout)); err != nil {
 		return err
 	}
@@ -48,34 +49,36 @@ func (d *lines) newest(t *tail, after uint64, limit int) ([]byte, uint64, bool) 
 }
 
 // lookForHTTP waits until it is clear whether the first line is an HTTP
-// request, at most as long as a silent person waits for the greeting.
+// request's, at most as long as a silent person waits for the greeting.
 func (d *lines) lookForHTTP() (bool, error) {
 	if err := d.nc.SetReadDeadline(time.Now().Add(greetAfter)); err != nil {
 		return false, err
 	}
 	defer d.nc.SetReadDeadline(time.Time{})
-	for n := 1; n <= d.in.Size(); n = d.in.Buffered() + 1 {
-		_, err := d.in.Peek(min(n, d.in.Size()))
+	for {
+		_, err := d.in.Peek(d.in.Buffered() + 1)
 		b, _ := d.in.Peek(d.in.Buffered())
 		line, _, whole := bytes.Cut(b, []byte{'\n'})
-		if !httpMethod(line) {
+		method, rest, _ := bytes.Cut(line, []byte{' '})
+		switch {
+		case bytes.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }):
+			return false, nil
+		case whole:
+			fields := bytes.Fields(rest)
+			return len(fields) == 2 && bytes.HasPrefix(fields[1], []byte("HTTP/1.")), nil
+		case errors.Is(err, bufio.ErrBufferFull): // the target is too long to see its end
+			return bytes.HasPrefix(rest, []byte{'/'}), nil
+		case err != nil && len(b) == 0:
+			return false, err
+		case err != nil:
 			return false, nil
 		}
-		if whole {
-			return bytes.Contains(line, []byte(" HTTP/1.")), nil
-		}
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) || len(b) > 0 {
-				return false, nil
-			}
-			return false, err
-		}
 	}
-	return false, nil
 }
 
 // answerHTTP tells a browser, or a scanner, what this is.
 func (d *lines) answerHTTP() error {
+	defer hangUp(d.nc)
 	const text = "This is a lanchat room, not a web server.\nJoin it with: chat join HOST:PORT, or: nc HOST PORT\n"
 	return d.write(fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text))
 }
@@ -109,6 +112,12 @@ func (d *lines) read() (protocol.Message, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.ContainsRune(line, 0) || strings.HasPrefix(line, "\x16") {
+			// A client of ours whose first bytes came late, or another program:
+			// nobody wants to see that in a room.
+			d.say("! this is no text\n")
+			return nil, io.EOF
+		}
 		if !d.present && strings.TrimSpace(line) != "" {
 			d.present = true
 			d.ss.becomeMember(d.room)
@@ -120,34 +129,30 @@ func (d *lines) read() (protocol.Message, error) {
 	return nil, io.EOF
 }
 
-var errLineTooLong = errors.New("line too long")
-
 // line reads one line, without its end. The last one needs none. A line that
 // is too long is passed over, and the person told: nothing is cut.
 func (d *lines) line() (string, error) {
+	var line []byte
+	tooLong := false
 	for {
-		var line []byte
-		tooLong := false
-		for {
-			part, err := d.in.ReadSlice('\n')
-			if line = append(line, part...); len(line) > d.max+2 {
-				line, tooLong = line[:0], true
-			}
-			if err == nil {
-				break
-			}
-			if errors.Is(err, io.EOF) && len(line) > 0 {
-				break
-			}
-			if !errors.Is(err, bufio.ErrBufferFull) {
-				return "", err
-			}
+		part, err := d.in.ReadSlice('\n')
+		if line = append(line, part...); len(line) > d.max+2 {
+			line, tooLong = line[:0], true
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case (errors.Is(err, io.EOF) || isReset(err)) && len(line) > 0:
+			// Who closes without having read everything resets the connection.
+		case err != nil:
+			return "", err
 		}
 		text := strings.TrimRight(string(line), "\r\n")
 		if !tooLong && len(text) <= d.max {
 			return text, nil
 		}
 		d.say("! this line is longer than %d bytes and was not sent\n", d.max)
+		return "", nil
 	}
 }
 
@@ -199,13 +204,13 @@ func (d *lines) join(room string) {
 	if room == d.room {
 		return
 	}
-	d.ss.joinRoom(&protocol.Join{Ref: 1, Room: room}, replayLast(linesReplay))
-	d.ss.mu.Lock()
-	joined, old := d.ss.following(room), d.ss.following(d.room)
-	d.ss.mu.Unlock()
-	if joined == nil {
+	if err := d.ss.joinRoom(&protocol.Join{Ref: 1, Room: room}, replayLast(linesReplay)); err != nil {
+		d.ss.reply(toError(err))
 		return
 	}
+	d.ss.mu.Lock()
+	old := d.ss.following(d.room)
+	d.ss.mu.Unlock()
 	d.room = room
 	if old != nil {
 		d.ss.unfollow(old)

@@ -3,6 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,7 +85,7 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest, bot bool, want
 	if want == "" {
 		want = p.nextGuest()
 	}
-	if err := p.variant(who, want); err != nil {
+	if err := p.variant(who, want, ss); err != nil {
 		p.leave(ss)
 		return nil, err
 	}
@@ -112,14 +114,14 @@ func (p *people) nextGuest() string {
 }
 
 // variant gives a person want, or want-2, want-3, … when it is another's.
-func (p *people) variant(who *person, want string) error {
+func (p *people) variant(who *person, want string, by *session) error {
 	for n := 1; n <= 1000; n++ {
 		nick := want
 		if n > 1 {
 			suffix := fmt.Sprint("-", n)
 			nick = cutUTF8(want, protocol.MaxNick-len(suffix)) + suffix
 		}
-		if err := p.claim(who, nick); !errors.Is(err, roomlog.ErrNickTaken) {
+		if err := p.claim(who, nick, by); !errors.Is(err, roomlog.ErrNickTaken) {
 			return err
 		}
 	}
@@ -137,8 +139,9 @@ func cutUTF8(s string, n int) string {
 }
 
 // claim gives a person a nick, or fails with roomlog.ErrNickTaken. A key takes
-// it from a guest, who gets a number instead. naming is held.
-func (p *people) claim(who *person, nick string) error {
+// it from a guest, who gets a number instead. naming is held. The session by
+// which the person asks is not told: it gets an answer.
+func (p *people) claim(who *person, nick string, by *session) error {
 	folded := fold(nick)
 	if owner, bound := p.srv.log.NickOwner(folded); bound && owner != who.user {
 		return roomlog.ErrNickTaken
@@ -155,14 +158,15 @@ func (p *people) claim(who *person, nick string) error {
 		}
 	}
 	if holder != nil && holder != who {
-		p.rename(holder, p.nextGuest())
+		p.rename(holder, p.nextGuest(), nil)
 	}
-	p.rename(who, nick)
+	p.rename(who, nick, by)
 	return nil
 }
 
-// rename sets a person's nick, and lets everybody know. naming is held.
-func (p *people) rename(who *person, nick string) {
+// rename sets a person's nick, and lets the person's sessions know, but the one
+// that asked. naming is held.
+func (p *people) rename(who *person, nick string, by *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := who.name()
@@ -178,18 +182,20 @@ func (p *people) rename(who *person, nick string) {
 		return
 	}
 	for ss := range who.sessions {
-		ss.nickChanged()
+		if ss != by {
+			ss.nickChanged()
+		}
 	}
 }
 
-// setNick is a person's wish for another nick.
-func (p *people) setNick(who *person, nick string) error {
+// setNick is a person's wish for another nick, by one of its sessions.
+func (p *people) setNick(ss *session, nick string) error {
 	if err := checkNick(nick); err != nil {
 		return err
 	}
 	p.naming.Lock()
 	defer p.naming.Unlock()
-	err := p.claim(who, nick)
+	err := p.claim(ss.person, nick, ss)
 	if errors.Is(err, roomlog.ErrNickTaken) {
 		return protocol.Errorf(protocol.CodeNickTaken, "%s is taken", nick)
 	}
@@ -211,23 +217,22 @@ func (p *people) leave(ss *session) {
 	}
 }
 
-// others calls do for each session of a user but one.
-func (p *people) others(user protocol.UserID, but *session, do func(*session)) {
+// sessions returns the sessions of a user.
+func (p *people) sessions(user protocol.UserID) []*session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if who := p.byUser[user]; who != nil {
-		for ss := range who.sessions {
-			if ss != but {
-				do(ss)
-			}
-		}
+		return slices.Collect(maps.Keys(who.sessions))
 	}
+	return nil
 }
 
 // tellDirect tells both users of a direct talk that it exists.
 func (p *people) tellDirect(room string, a, b protocol.UserID) {
 	for _, u := range []protocol.UserID{a, b} {
-		p.others(u, nil, func(ss *session) { ss.noticeDirect(room) })
+		for _, ss := range p.sessions(u) {
+			ss.noticeDirect(room)
+		}
 	}
 }
 

@@ -162,6 +162,13 @@ func (ss *session) leaveRoom(m *protocol.Leave) error {
 // post submits an entry. Its answer comes when the log has it.
 func (ss *session) post(m *protocol.Post) {
 	e, err := ss.entry(m)
+	if isPassing(err) {
+		ss.mu.Lock()
+		ss.sendAway(err) // as where the log refuses it: nothing behind it is taken
+		ss.mu.Unlock()
+		ss.wake()
+		return
+	}
 	if err != nil {
 		answer := *toError(err)
 		answer.ID = m.ID
@@ -272,12 +279,11 @@ func listLimit(n uint32) int {
 }
 
 func (ss *session) setNick(m *protocol.Nick) error {
-	if err := ss.srv.people.setNick(ss.person, m.Nick); err != nil {
+	if err := ss.srv.people.setNick(ss, m.Nick); err != nil {
 		return err
 	}
 	ss.mu.Lock()
 	follows := ss.follows
-	ss.renamed = false // this answer says it
 	ss.mu.Unlock()
 	for _, f := range follows {
 		f.renamed()
@@ -398,7 +404,11 @@ func (ss *session) markRead(m *protocol.Read) {
 		ss.srv.logger.Warn("a read marker was not kept", "err", err)
 	}
 	if moved {
-		ss.srv.people.others(ss.person.user, ss, func(other *session) { other.markerMoved(m.Room, seq) })
+		for _, other := range ss.srv.people.sessions(ss.person.user) {
+			if other != ss {
+				other.markerMoved(m.Room, seq)
+			}
+		}
 	}
 }
 

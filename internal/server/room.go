@@ -99,11 +99,17 @@ func (r *room) add(f *follow) {
 	f.at = len(r.followers)
 	r.followers = append(r.followers, f)
 	if r.doors[k]++; r.entries[k] == nil {
-		r.entries[k] = newTail(tailBytes, r.head.Load())
+		r.entries[k] = newTail(tailMin, r.head.Load())
 		r.events[k] = newTail(eventTailBytes, r.eventHead.Load())
 	}
+	r.entries[k].limit = tailLimit(r.doors[k])
 	f.eventCursor = r.eventHead.Load()
 }
+
+// tailLimit is how long a tail is for so many readers. What it saves is that
+// each of them has the entries read and encoded again who falls behind it; and
+// thousands of rooms with one reader each must not take much.
+func tailLimit(readers int) int { return min(tailMin+readers*tailEach, tailMax) }
 
 // remove removes a follower, and its membership.
 func (r *room) remove(f *follow) {
@@ -117,6 +123,8 @@ func (r *room) remove(f *follow) {
 	r.followers = r.followers[:last]
 	if r.doors[k]--; r.doors[k] == 0 {
 		r.entries[k], r.events[k] = nil, nil
+	} else {
+		r.entries[k].limit = tailLimit(r.doors[k])
 	}
 	r.depart(f)
 	r.closeIfEmpty()

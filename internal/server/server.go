@@ -20,8 +20,10 @@
 //     for a session.
 //   - One goroutine gathers presence, room by room.
 //
-// Locks, in the order in which they are taken: room.mu, then Server.roomsMu or
-// people.mu, then session.mu; Server.mu alone. None is held during I/O, nor while calling the log's Submit.
+// Locks, in the order in which they are taken: people.naming, then room.mu, then
+// Server.roomsMu or people.mu, then session.mu; Server.mu alone. None is held
+// during network I/O, nor while calling the log's Submit. Only naming and roomsMu
+// are held while the log is asked.
 //
 // # Bounds
 //
@@ -155,14 +157,9 @@ func (s *Server) accept(l net.Listener) error {
 			return fmt.Errorf("accepting connections on %v: %w", l.Addr(), err)
 		}
 		pause = 0
-		if !s.add(nc) {
+		if !s.begin(nc) {
 			nc.Close()
-			continue
 		}
-		s.running.Go(func() {
-			defer s.remove(nc)
-			s.handle(nc)
-		})
 	}
 }
 
@@ -172,13 +169,19 @@ func (s *Server) isStopped() bool {
 	return s.stopped
 }
 
-func (s *Server) add(nc net.Conn) bool {
+// begin serves a connection, unless there are too many or the server stops. It
+// counts the goroutine under the lock: whoever waits for all has stopped before.
+func (s *Server) begin(nc net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || len(s.conns) >= s.limits.Connections {
 		return false
 	}
 	s.conns[nc] = nil
+	s.running.Go(func() {
+		defer s.remove(nc)
+		s.handle(nc)
+	})
 	return true
 }
 

@@ -37,6 +37,7 @@ type session struct {
 	bye     *protocol.Bye          // the last thing to say, if it has a code; nothing is read any more
 
 	state atomic.Int32 // of the writer
+	run   func()       // write; kept, because making it anew for each wake costs an allocation
 	ended chan struct{}
 }
 
@@ -52,6 +53,10 @@ const (
 func (s *Server) newSession(d door) *session {
 	ss := &session{srv: s, door: d, ended: make(chan struct{})}
 	ss.readOn.L = &ss.mu
+	ss.run = ss.write
+	// The person's other sessions and the log's committer may wake it from here
+	// on, but nothing is sent before the door is open: serve starts the writer.
+	ss.state.Store(writerMustLook)
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.poster = s.log.Poster(ss.posted)
 	return ss
@@ -61,6 +66,7 @@ func (s *Server) newSession(d door) *session {
 // already known to people, who forget it here.
 func (ss *session) serve(nc net.Conn) {
 	defer ss.srv.people.leave(ss)
+	go ss.run()
 	if ss.srv.addSession(nc, ss) {
 		ss.tellDirects()
 		ss.end(ss.readAll())
@@ -131,10 +137,7 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 	ref, topic := ss.topics[e.ID]
 	switch {
 	case isPassing(err):
-		if ss.bye == nil {
-			ss.bye = &protocol.Bye{Code: protocol.CodeUnavailable, Text: "the room's log cannot take entries now", RetryAfter: 2000}
-			ss.srv.logger.Error("the log refuses posts; sessions that post are sent away until it recovers", "err", err)
-		}
+		ss.sendAway(err)
 	case err != nil:
 		answer := *toError(err)
 		answer.ID = e.ID
@@ -148,6 +151,14 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 	ss.readOn.Signal()
 	ss.mu.Unlock()
 	ss.wake()
+}
+
+// sendAway ends the session because the log refuses posts. ss.mu is held.
+func (ss *session) sendAway(err error) {
+	if ss.bye == nil {
+		ss.bye = &protocol.Bye{Code: protocol.CodeUnavailable, Text: "the room's log cannot take entries now", RetryAfter: 2000}
+		ss.srv.logger.Error("the log refuses posts; sessions that post are sent away until it recovers", "err", err)
+	}
 }
 
 func (ss *session) nickChanged() {
@@ -170,14 +181,19 @@ func (ss *session) noticeDirect(room string) {
 			ss.noticed = map[string]struct{}{}
 		}
 		ss.noticed[room] = struct{}{}
-		info, _ := ss.srv.log.Room(room)
-		ss.replies = encoders[nativeDoor](ss.replies, &protocol.Joined{
-			Room: room, Topic: info.Topic, Head: info.Head, Read: ss.srv.log.Marker(ss.person.user, room)})
 	}
 	ss.mu.Unlock()
-	if tell {
-		ss.wake()
+	if !tell {
+		return
 	}
+	info, _ := ss.srv.log.Room(room)
+	notice := &protocol.Joined{Room: room, Topic: info.Topic, Head: info.Head, Read: ss.srv.log.Marker(ss.person.user, room)}
+	ss.mu.Lock()
+	if ss.following(room) == nil { // nor joined meanwhile
+		ss.replies = encoders[nativeDoor](ss.replies, notice)
+	}
+	ss.mu.Unlock()
+	ss.wake()
 }
 
 func (ss *session) tellDirects() {

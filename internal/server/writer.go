@@ -13,7 +13,7 @@ func (ss *session) wake() {
 		switch state := ss.state.Load(); state {
 		case writerIdle:
 			if ss.state.CompareAndSwap(writerIdle, writerRuns) {
-				go ss.write() // serve waits for it
+				go ss.run() // serve waits for it
 				return
 			}
 		case writerRuns:
@@ -66,7 +66,7 @@ func (ss *session) writeSome() (sent, last bool, err error) {
 	ss.readOn.Signal()
 	ss.mu.Unlock()
 
-	out := output{room: writeBytes - len(replies)}
+	out := output{room: writeBytes}
 	out.add(replies)
 	for _, f := range follows {
 		if renamed {
@@ -154,7 +154,7 @@ func (f *follow) gather(ss *session, out *output) error {
 func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 	encode := encoders[ss.door.kind()]
 	entries, _, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
-		Room: f.room.name, After: f.cursor, Before: head + 1, Oldest: true, Limit: replayMax, Bytes: tailBytes / 2})
+		Room: f.room.name, After: f.cursor, Before: head + 1, Oldest: true, Limit: replayMax, Bytes: logBytes})
 	if err != nil {
 		ss.srv.logger.Error("reading the log", "room", f.room.name, "err", err)
 		return err
@@ -169,8 +169,11 @@ func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 		f.cursor = next - 1
 	}
 	for i := range entries {
-		b = encode(b, &entries[i])
 		f.cursor = entries[i].Seq
+		if ss.door.kind() == linesDoor && entries[i].User == ss.person.user {
+			continue // the terminal has shown it
+		}
+		b = encode(b, &entries[i])
 	}
 	out.add(b)
 	return nil

@@ -34,7 +34,8 @@ const DefaultListen = ":25252"
 type Config struct {
 	Name        string
 	Listen      string // HOST:PORT; empty: DefaultListen, or any port when that is taken
-	Data        string // the directory of this server's key
+	Data        string // the directory of this server's key and log
+	Memory      bool   // keep the log in memory: it ends with the server
 	NoDiscovery bool
 	Discovery   discovery.Config
 	PostRate    int // 0: the default
@@ -75,9 +76,14 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, err := openLog(cfg)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
 	bound := l.Addr().(*net.TCPAddr).AddrPort()
 	s := &Server{Name: cfg.Name, bound: unmapped(bound), Key: id.Fingerprint(), Addr: reachable(bound, cfg.Discovery.Interfaces),
-		log: roomlog.Local(roomlog.NewMemory()), ended: make(chan struct{})}
+		log: log, ended: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 
@@ -110,6 +116,17 @@ func Start(cfg Config) (*Server, error) {
 		close(s.ended)
 	}()
 	return s, nil
+}
+
+func openLog(cfg Config) (roomlog.Log, error) {
+	if cfg.Memory {
+		return roomlog.Local(roomlog.NewMemory()), nil
+	}
+	store, err := roomlog.OpenSQLite(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	return roomlog.Local(store), nil
 }
 
 // HostPort matches what chat join takes for an address: digits stand behind the
