@@ -159,13 +159,14 @@ type Page struct {
 	More    bool    `msgpack:"more,omitempty"`
 }
 
-// Search asks for entries whose text matches, newest first.
+// Search asks for entries that match, the newest first. The next page is asked
+// for with Before set to the time of the last entry found.
 type Search struct {
 	Ref    uint32 `msgpack:"ref,omitempty"`
-	Query  string `msgpack:"query"`
+	Query  string `msgpack:"query"` // as people write it: see the package comment
 	Room   string `msgpack:"room,omitempty"`
-	From   string `msgpack:"from,omitempty"`
-	Before uint64 `msgpack:"before,omitempty"`
+	From   string `msgpack:"from,omitempty"`   // a nick
+	Before uint64 `msgpack:"before,omitempty"` // nanoseconds, as in Entry.At
 	After  uint64 `msgpack:"after,omitempty"`
 	Limit  uint32 `msgpack:"limit,omitempty"`
 }

@@ -110,6 +110,13 @@
 //
 // A list holds what fits one frame; more says that there is more.
 //
+// A search's query is words, all of which an entry must have, in whatever case
+// and with or without accents; "words in quotation marks" stand in that order;
+// word* is a beginning; from:NICK, in:ROOM, before:DATE and after:DATE (a day,
+// 2026-11-22, or a moment, 2026-11-22T18:00, in the server's zone) narrow it. No
+// two entries of a server have the same time, so before pages through all that
+// was found.
+//
 // # What the server sends unasked
 //
 //	entry                                 for every joined room

@@ -72,6 +72,8 @@ type printer struct {
 	out  io.Writer
 	json bool
 	loc  *time.Location
+	// dates has each line say the day too: not all are of today.
+	dates bool
 }
 
 func (p *printer) entry(title string, e *protocol.Entry) error {
@@ -116,6 +118,10 @@ func (p *printer) line(at time.Time, title, text string) error {
 	if title != "" {
 		title = safetext.Line(title) + " "
 	}
-	_, err := fmt.Fprintf(p.out, "%s %s%s\n", at.In(p.loc).Format("15:04"), title, text)
+	layout := "15:04"
+	if p.dates {
+		layout = "2006-01-02 15:04"
+	}
+	_, err := fmt.Fprintf(p.out, "%s %s%s\n", at.In(p.loc).Format(layout), title, text)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"lanchat/internal/client"
 	"lanchat/internal/safetext"
@@ -61,6 +62,35 @@ func Rooms(ctx context.Context, e Engine, out io.Writer, asJSON bool) error {
 	}
 }
 
+// Search prints what is found, the newest first, at most limit entries. The
+// client must join no room.
+func Search(ctx context.Context, e Engine, out io.Writer, query, room string, limit int, asJSON bool) error {
+	p := &printer{out: out, json: asJSON, loc: time.Local, dates: true}
+	request := protocol.Search{Query: query, Room: room}
+	for {
+		request.Limit = uint32(limit)
+		next := request
+		m, err := ask[*protocol.Found](ctx, e, &next)
+		if err != nil {
+			return err
+		}
+		for i := range m.Entries {
+			found := &m.Entries[i]
+			title := "#" + found.Room
+			if _, _, direct := protocol.ParseDirectRoom(found.Room); direct {
+				title = "(direct)"
+			}
+			if err := p.entry(title, found); err != nil {
+				return err
+			}
+			request.Before = uint64(found.At)
+		}
+		if limit -= len(m.Entries); !m.More || limit <= 0 || len(m.Entries) == 0 {
+			return nil
+		}
+	}
+}
+
 func printJSON(out io.Writer, v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -110,6 +140,8 @@ func refOf(m protocol.Message) uint32 {
 	case *protocol.Who:
 		return m.Ref
 	case *protocol.Rooms:
+		return m.Ref
+	case *protocol.Found:
 		return m.Ref
 	}
 	return 0

@@ -20,6 +20,7 @@ var codes = []struct {
 	{roomlog.ErrIDConflict, protocol.CodeIDConflict, "this message's id belongs to another message"},
 	{roomlog.ErrNickTaken, protocol.CodeNickTaken, "this nick belongs to somebody else"},
 	{roomlog.ErrUnavailable, protocol.CodeUnavailable, "the room's log cannot be reached now"},
+	{roomlog.ErrNoSearch, protocol.CodeUnsupported, "this server keeps its log in memory, without an index to search"},
 	{roomlog.ErrClosed, protocol.CodeShuttingDown, "the server is stopping"},
 }
 

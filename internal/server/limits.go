@@ -70,6 +70,7 @@ const (
 	greetAfter     = 2 * time.Second // of silence: this is a person
 	hangUpAfter    = time.Second     // what a peer may still send when all is said, in time
 	hangUpBytes    = 64 << 10        // and in bytes
+	maxQuery       = 1 << 10         // bytes of a search
 	typingEvery    = 2 * time.Second // typing notes of one session
 )
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (ss *session) handle(m protocol.Message) {
 	case *protocol.Ping:
 		ss.reply(&protocol.Pong{N: m.N})
 	case *protocol.Search:
-		ref, err = m.Ref, protocol.Errorf(protocol.CodeUnsupported, "this server keeps no index to search")
+		ref, err = m.Ref, ss.search(m)
 	case *protocol.Invite:
 		ref, err = m.Ref, protocol.Errorf(protocol.CodeUnsupported, "this server needs no invitations")
 	}
@@ -267,6 +268,40 @@ func (ss *session) history(m *protocol.History) error {
 		return err
 	}
 	ss.reply(&protocol.Page{Ref: m.Ref, Room: m.Room, Entries: entries, More: more})
+	return nil
+}
+
+// search answers from the log's index: the newest first. What people write in
+// the query counts beside the request's own fields; dates are the server's.
+func (ss *session) search(m *protocol.Search) error {
+	if len(m.Query) > maxQuery {
+		return protocol.Errorf(protocol.CodeTooLong, "a search has at most %d bytes, this one has %d", maxQuery, len(m.Query))
+	}
+	q, err := roomlog.ParseQuery(m.Query, time.Local)
+	if err != nil {
+		return protocol.Errorf(protocol.CodeBadText, "%v", err)
+	}
+	if m.Room != "" {
+		q.Room = m.Room
+	}
+	if q.Room != "" {
+		if err := ss.access(q.Room); err != nil {
+			return err
+		}
+	}
+	if m.From != "" {
+		q.From = m.From
+	}
+	if before := int64(min(m.Before, math.MaxInt64)); before > 0 && (q.Before == 0 || before < q.Before) {
+		q.Before = before
+	}
+	q.After = max(q.After, int64(min(m.After, math.MaxInt64)))
+	q.User, q.Limit, q.Bytes = ss.person.user, listLimit(m.Limit), pageBytes
+	entries, more, err := ss.srv.log.Search(ss.ctx, q)
+	if err != nil {
+		return err
+	}
+	ss.reply(&protocol.Found{Ref: m.Ref, Entries: entries, More: more})
 	return nil
 }
 

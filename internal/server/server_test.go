@@ -364,3 +364,49 @@ func waitFor(t testing.TB, cond func() bool) {
 		}
 	}
 }
+
+func TestSearch(t *testing.T) {
+	store, err := roomlog.OpenSQLite(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, addr := start(t, func(c *Config) {
+		c.Log.Close()
+		c.Log = roomlog.Local(store)
+	})
+	ann := connect(t, addr, "ann")
+	ann.join("lobby", 0)
+	ann.join("kitchen", 0)
+	var acks []*protocol.Ack
+	for _, text := range []string{"pizza one", "nothing", "pizza two", "pizza three"} {
+		acks = append(acks, ann.say("lobby", text))
+	}
+	ann.say("kitchen", "pizza here too")
+	search := func(m protocol.Search) (texts []string, more bool) {
+		t.Helper()
+		ann.send(&m)
+		found := any1[*protocol.Found](ann)
+		for _, e := range found.Entries {
+			texts = append(texts, e.Text)
+		}
+		return texts, found.More
+	}
+	for _, tt := range []struct {
+		m    protocol.Search
+		want []string
+		more bool
+	}{
+		{protocol.Search{Ref: 1, Query: "pizza"}, []string{"pizza here too", "pizza three", "pizza two", "pizza one"}, false},
+		{protocol.Search{Ref: 2, Query: "pizza", Room: "lobby", Limit: 2}, []string{"pizza three", "pizza two"}, true},
+		{protocol.Search{Ref: 3, Query: "pizza", Room: "lobby", Before: uint64(acks[2].At)}, []string{"pizza one"}, false},
+		{protocol.Search{Ref: 4, Query: "pizza in:lobby", After: uint64(acks[2].At)}, []string{"pizza three"}, false},
+		{protocol.Search{Ref: 5, Query: "pizza", From: "nobody"}, nil, false},
+	} {
+		if got, more := search(tt.m); !slices.Equal(got, tt.want) || more != tt.more {
+			t.Errorf("%+v: %q, more %v; want %q, %v", tt.m, got, more, tt.want, tt.more)
+		}
+	}
+	ann.fails(protocol.CodeBadText, &protocol.Search{Ref: 6, Query: `"`})
+	ann.fails(protocol.CodeTooLong, &protocol.Search{Ref: 7, Query: strings.Repeat("x", 2000)})
+	ann.fails(protocol.CodeBadRoom, &protocol.Search{Ref: 8, Query: "x in:a:b"})
+}
