@@ -158,7 +158,9 @@ func TestBrowserBesideServer(t *testing.T) {
 	// A goodbye that the server did not send.
 	e := b.Servers()[0]
 	forge(t, cfg, &Goodbye{Instance: e.Instance, Key: e.Key, Seq: 1 << 30})
-	for deadline := time.Now().Add(5 * time.Second); asked.Load() == 0; time.Sleep(5 * time.Millisecond) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(5 * time.Second); asked.Load() == 0; <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("the goodbye was not checked")
 		}

@@ -243,6 +243,10 @@ func (s *State) page(m *protocol.Page) {
 		}
 		return
 	}
+	if len(r.Items) >= maxItems {
+		r.Older = false // enough is held; chat tail and search reach the rest
+		return
+	}
 	oldest := r.FirstSeq()
 	items := make([]*Item, 0, len(m.Entries)+len(r.Items))
 	for _, e := range m.Entries {
@@ -265,6 +269,12 @@ func (s *State) renamed(m *protocol.Nick, at time.Time) {
 		return
 	}
 	s.Me.Nick = m.Nick
+	for _, r := range s.Rooms {
+		if me, in := r.Members[m.User]; in {
+			me.Nick = m.Nick
+			r.Members[m.User] = me
+		}
+	}
 	s.remark("", "You are now "+m.Nick+".", at)
 }
 

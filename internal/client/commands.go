@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,7 +123,10 @@ func (d *deed) join(rest string) error {
 }
 
 func (d *deed) leave(string) error {
-	if err := d.engine.Leave(d.room); err != nil {
+	switch err := d.engine.Leave(d.room); {
+	case errors.Is(err, ErrOffline): // it is not joined again; nobody will say so
+		d.events = append(d.events, Received{Message: &protocol.Left{Room: d.room}, At: d.now})
+	case err != nil:
 		return err
 	}
 	for _, r := range d.state.Rooms {

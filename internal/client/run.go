@@ -125,7 +125,6 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 			room.cursor = 0
 		}
 	}
-	c.cfg.Nick = w.Nick // what was granted is what one comes back as
 	return ev
 }
 

@@ -134,6 +134,12 @@ func (l *session) receiveOne(ctx context.Context, m protocol.Message) error {
 		l.moveCursor(m.Room, m.To)
 	case *protocol.Joined:
 		l.joined(m)
+	case *protocol.Nick:
+		if m.Ref != 0 { // the user's own wish, to come back with
+			l.c.mu.Lock()
+			l.c.cfg.Nick = m.Nick
+			l.c.mu.Unlock()
+		}
 	case *protocol.Ack:
 		l.answered(m.ID)
 	case *protocol.Error:

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"lanchat/internal/files"
 )
 
 // FileName is the key file's name inside the directory given to [LoadOrCreate].
@@ -77,7 +79,7 @@ func keep(path string, id *Identity) (*Identity, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("identity: no place to keep the key: %w", err)
 	}
-	unlock, err := lock(path)
+	unlock, err := files.Lock(path)
 	if err != nil {
 		return nil, fmt.Errorf("identity: cannot keep the key: %w", err)
 	}
@@ -86,7 +88,7 @@ func keep(path string, id *Identity) (*Identity, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return other, err
 	}
-	if err := replaceFile(path, id.pem); err != nil {
+	if err := files.Replace(path, id.pem); err != nil {
 		return nil, fmt.Errorf("identity: cannot keep the key: %w", err)
 	}
 	return id, nil
@@ -105,7 +107,7 @@ func load(path string) (*Identity, error) {
 		return nil, fmt.Errorf("identity: other users of this machine can get at the key in %s (mode %04o): run\n  chmod 600 %s",
 			path, mode, quote(path))
 	}
-	data, err := readFile(path, maxKeyFile)
+	data, err := files.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("identity: cannot read the key, which must belong to the user who runs this program: %w", err)
 	}

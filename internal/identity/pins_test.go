@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lanchat/internal/files"
 )
 
 func openPins(t *testing.T, path string) *Pins {
@@ -366,15 +368,15 @@ func TestOneNameTwoKeys(t *testing.T) {
 
 func TestLockIsFreedByTheSystem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	unlock, err := lock(path)
+	unlock, err := files.Lock(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tryLock(path + ".lock"); !errors.Is(err, errLocked) {
+	if _, err := files.TryLock(path + ".lock"); !errors.Is(err, files.ErrLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
 	unlock()
-	unlock, err = tryLock(path + ".lock")
+	unlock, err = files.TryLock(path + ".lock")
 	if err != nil {
 		t.Fatalf("the file that stays behind locks: %v", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"lanchat/internal/files"
 )
 
 const (
@@ -29,7 +31,7 @@ type pinsFile struct {
 
 // read gives all entries. A file that does not exist has none.
 func (p *Pins) read() ([]Pin, error) {
-	data, err := readFile(p.path, maxPinsFile)
+	data, err := files.Read(p.path, maxPinsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -98,7 +100,7 @@ func (p *Pins) update(change func([]Pin) ([]Pin, error)) error {
 	if err := os.MkdirAll(filepath.Dir(p.path), 0o700); err != nil {
 		return fmt.Errorf("identity: no place for the list of known servers: %w", err)
 	}
-	unlock, err := lock(p.path)
+	unlock, err := files.Lock(p.path)
 	if err != nil {
 		return fmt.Errorf("identity: cannot change the list of known servers: %w", err)
 	}
@@ -120,7 +122,7 @@ func (p *Pins) update(change func([]Pin) ([]Pin, error)) error {
 	if err != nil {
 		return fmt.Errorf("identity: cannot write the list of known servers: %w", err)
 	}
-	if err := replaceFile(p.path, append(data, '\n')); err != nil {
+	if err := files.Replace(p.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("identity: cannot write the list of known servers: %w", err)
 	}
 	return nil

@@ -1,6 +1,6 @@
 //go:build unix
 
-package identity
+package files
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// tryLock takes an advisory lock, or gives errLocked. Such a lock belongs to the
+// TryLock takes an advisory lock, or gives ErrLocked. Such a lock belongs to the
 // opened file, so it holds between goroutines of one process too.
-func tryLock(path string) (unlock func(), err error) {
+func TryLock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func tryLock(path string) (unlock func(), err error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, errLocked
+		return nil, ErrLocked
 	}
 	return nil, fmt.Errorf("cannot lock %s (does its file system know locks?): %w", path, err)
 }

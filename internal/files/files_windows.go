@@ -1,4 +1,4 @@
-package identity
+package files
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 // that excludes us. The syscall package has no name for it.
 const sharingViolation = syscall.Errno(32)
 
-// tryLock opens the file so that nobody else can, or gives errLocked.
-func tryLock(path string) (unlock func(), err error) {
+// TryLock opens the file so that nobody else can, or gives ErrLocked.
+func TryLock(path string) (unlock func(), err error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
@@ -22,7 +22,7 @@ func tryLock(path string) (unlock func(), err error) {
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	switch {
 	case errors.Is(err, sharingViolation):
-		return nil, errLocked
+		return nil, ErrLocked
 	case err != nil:
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}

@@ -1,4 +1,7 @@
-package identity
+// Package files has what it takes to keep small files that several processes of
+// one user share: a lock that ends with its holder, and replacement in one step.
+// All functions may be called by any goroutine at any time.
+package files
 
 import (
 	"context"
@@ -7,8 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 )
 
@@ -17,21 +18,21 @@ const (
 	lockRetry    = 10 * time.Millisecond
 )
 
-// errLocked is what tryLock gives while somebody else holds the lock.
-var errLocked = errors.New("another process holds the lock")
+// ErrLocked is what TryLock gives while somebody else holds the lock.
+var ErrLocked = errors.New("another process holds the lock")
 
-// lock keeps other processes and goroutines from changing the file at path, until
+// Lock keeps other processes and goroutines from changing the file at path, until
 // unlock is called. The lock is a file beside it, which stays: removing it would let
 // two processes hold locks on two files of the same name. The operating system frees
 // the lock of a process that died.
-func lock(path string) (unlock func(), err error) {
+func Lock(path string) (unlock func(), err error) {
 	path += ".lock"
 	// Asking again and again, instead of blocking, is what can be given up.
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	for {
-		unlock, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
+		unlock, err := TryLock(path)
+		if !errors.Is(err, ErrLocked) {
 			return unlock, err
 		}
 		select {
@@ -42,10 +43,10 @@ func lock(path string) (unlock func(), err error) {
 	}
 }
 
-// replaceFile puts data at path, for the owner's eyes only: whatever happens, the
+// Replace puts data at path, for the owner's eyes only: whatever happens, the
 // file is the old one or the new one. The caller holds the lock, which is why the
 // file that is being written can have a fixed name and nothing piles up.
-func replaceFile(path string, data []byte) (err error) {
+func Replace(path string, data []byte) (err error) {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -72,8 +73,8 @@ func replaceFile(path string, data []byte) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int) ([]byte, error) {
+// Read reads a file of at most limit bytes.
+func Read(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -87,19 +88,4 @@ func readFile(path string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes, so this program did not write it", path, limit)
 	}
 	return data, nil
-}
-
-// quote makes s one word of a command line, so that a command in an error text can
-// be copied as it is, also when s was chosen by somebody else.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-:", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	if runtime.GOOS == "windows" { // PowerShell
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

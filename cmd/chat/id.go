@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"lanchat/cmd/internal/serve"
+	"lanchat/discovery"
+	"lanchat/internal/identity"
+	"lanchat/internal/safetext"
+	"lanchat/protocol"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) idCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "id",
+		Short: "Show who you are; take your key to another device",
+		Long: `Your name belongs to a key, made when chat was first used. id shows it. A second
+device shares it when export's output is given to import there: keep it secret.
+forget drops what is known of a server, when its key has changed for a good reason.`,
+		Example: `  chat id export | ssh laptop chat id import
+  chat id forget "Hack Night"`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			id, _, err := openFiles()
+			if err != nil {
+				return err
+			}
+			dir, err := serve.ConfigHome()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "user  %s\nkey   %s\n      %s\nfile  %s\n", protocol.UserID(id.Fingerprint().UserID()), id.Fingerprint().Words(), id.Fingerprint(), dir)
+			return err
+		},
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "export", Short: "Print your key, for import on another device", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				id, _, err := openFiles()
+				if err != nil {
+					return err
+				}
+				_, err = a.out.Write(id.Export())
+				return err
+			}},
+		&cobra.Command{Use: "import [FILE]", Short: "Take over a key that export has printed; standard input unless FILE is given", Args: cobra.MaximumNArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return a.importKey(args) }},
+		&cobra.Command{Use: "forget NAME", Short: "Forget a server's key, so that the next one met is taken", Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				pins, err := openPins()
+				if err != nil {
+					return err
+				}
+				if err := pins.Forget(args[0]); err != nil {
+					if errors.Is(err, identity.ErrNotPinned) {
+						return fmt.Errorf("no key is known for a server called %q", args[0])
+					}
+					return err
+				}
+				_, err = fmt.Fprintf(a.out, "forgotten: the key of %s\n", safetext.Line(args[0]))
+				return err
+			}},
+	)
+	return cmd
+}
+
+// maxKeyFile is more than an exported key ever has.
+const maxKeyFile = 64 << 10
+
+func (a *app) importKey(args []string) error {
+	from := a.in
+	if len(args) == 1 {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		from = f
+	}
+	pem, err := io.ReadAll(io.LimitReader(from, maxKeyFile))
+	if err != nil {
+		return err
+	}
+	dir, err := serve.ConfigHome()
+	if err != nil {
+		return err
+	}
+	if err := identity.Import(dir, pem); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.out, "imported: you are the same person here now")
+	return err
+}
+
+func (a *app) inviteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "invite",
+		Short: "Print an invitation, for somebody whose chat does not find the server",
+		Long: `invite prints a line for chat join: the server's address, a room, and the server's
+key, so that whoever joins by it cannot be led to another server.`,
+		Example: `  chat invite -r build
+  chat join chat://192.168.1.5:25252/build#5b0c…`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.invite(cmd.Context()) },
+	}
+}
+
+func (a *app) invite(ctx context.Context) error {
+	t, err := a.theServer(ctx)
+	if err != nil {
+		return err
+	}
+	pins, err := openPins()
+	if err != nil {
+		return err
+	}
+	if t.addr != "" {
+		pin, known, err := pins.Lookup(t.pinName())
+		if err != nil {
+			return err
+		}
+		if !known {
+			return fmt.Errorf("the key of %s is not known yet: join it once", t.addr)
+		}
+		_, err = fmt.Fprintln(a.out, invite(t.addr, a.o.room, pin.Key))
+		return err
+	}
+	candidates, err := a.find(ctx, pins, t.name)
+	if err != nil {
+		return err
+	}
+	if candidates[0].Key == (identity.Fingerprint{}) {
+		return fmt.Errorf("%w: nobody here answers to %q", discovery.ErrNotFound, t.name)
+	}
+	_, err = fmt.Fprintln(a.out, invite(candidates[0].Addr, a.o.room, candidates[0].Key))
+	return err
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lanchat/cmd/internal/serve"
+	"lanchat/discovery"
+	"lanchat/internal/client"
+	"lanchat/internal/identity"
+	"lanchat/internal/lines"
+	"lanchat/internal/tui"
+	"lanchat/protocol"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) joinCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "join [NAME|HOST:PORT|chat://…]",
+		Short: "Join a server by name, address or invitation",
+		Long: `join finds the server by its name on this network, or goes to an address: digits
+behind the last colon are a port. A name that nobody answers to is tried as a
+host's. What begins with chat:// is an invitation, as chat invite makes it.`,
+		Example: `  chat join "Hack Night"
+  chat join 192.168.1.5:25252 -r build`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && a.o.server == "" {
+				return a.start(cmd, args)
+			}
+			if len(args) == 1 {
+				a.o.server = args[0]
+			}
+			t, err := parseTarget(a.o.server)
+			if err != nil {
+				return err
+			}
+			if t.room != "" {
+				a.o.room = t.room
+			}
+			return a.join(cmd.Context(), t)
+		},
+	}
+}
+
+func (a *app) hostCommand() *cobra.Command {
+	var h hosting
+	cmd := &cobra.Command{
+		Use:   "host [NAME]",
+		Short: "Open a room on this machine, and join it",
+		Long: `host starts a server in this program, makes it known on this network, and joins
+it. What was said is there again when you host the same name again; chatd runs a
+room that stays when you leave.`,
+		Example: `  chat host "Hack Night"`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := serve.DefaultName()
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if err := serve.ValidName(name); err != nil {
+				return usagef("%w", err)
+			}
+			return a.host(cmd.Context(), name, h)
+		},
+	}
+	cmd.Flags().StringVar(&h.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
+	cmd.Flags().BoolVar(&h.memory, "memory", false, "keep what is said in memory only: it ends with the program")
+	return cmd
+}
+
+// hosting is how to host.
+type hosting struct {
+	listen string
+	memory bool
+}
+
+// start is chat without a command.
+func (a *app) start(cmd *cobra.Command, _ []string) error {
+	ctx := cmd.Context()
+	if a.o.server != "" || a.plain() {
+		t, err := a.theServer(ctx)
+		if err != nil {
+			return err
+		}
+		return a.join(ctx, t)
+	}
+	fmt.Fprintln(a.err, "Looking for rooms on this network …")
+	servers, err := a.list(ctx)
+	if err != nil {
+		return err
+	}
+	if len(servers) == 1 {
+		return a.join(ctx, target{name: servers[0].Name})
+	}
+	return a.choose(ctx)
+}
+
+// plain reports whether to talk by plain lines.
+func (a *app) plain() bool { return a.o.plain || !a.terminal }
+
+// join talks with a server until the user leaves.
+func (a *app) join(ctx context.Context, t target) error {
+	d, err := a.dialer(t)
+	if err != nil {
+		return err
+	}
+	return a.talk(ctx, d)
+}
+
+// host runs a server and talks with it.
+func (a *app) host(ctx context.Context, name string, h hosting) error {
+	id, _, err := openFiles()
+	if err != nil {
+		return err
+	}
+	home, err := serve.DataHome()
+	if err != nil {
+		return err
+	}
+	s, err := serve.Start(serve.Config{Name: name, Listen: h.listen, Memory: h.memory, Data: serve.DataDir(home, name),
+		Discovery: a.o.discovery(), Software: serve.Software()})
+	if err != nil {
+		return err
+	}
+	if s.DiscoveryProblem != nil {
+		fmt.Fprintf(a.err, "chat: people cannot find this room by name, but can join it: chat join %s (%v)\n", s.Addr, s.DiscoveryProblem)
+	}
+	err = a.talk(ctx, &client.Dialer{Identity: id, Find: func(context.Context) ([]client.Candidate, error) {
+		return []client.Candidate{{Addr: s.Local(), Key: s.Key}}, nil
+	}})
+	if stopped := s.Stop(); err == nil {
+		err = stopped
+	}
+	return err
+}
+
+// talk runs a client with a screen or with plain lines.
+func (a *app) talk(ctx context.Context, d *client.Dialer) error {
+	rooms := []string{protocol.DefaultRoom}
+	if a.o.room != protocol.DefaultRoom {
+		rooms = append(rooms, a.o.room)
+	}
+	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms}
+	return a.withClient(ctx, cfg, func(ctx context.Context, c *client.Client) error {
+		if a.plain() {
+			return lines.Plain(ctx, lines.PlainConfig{Engine: c, In: a.in, Out: a.out, Room: a.o.room})
+		}
+		return tui.Run(ctx, tui.Config{Engine: c, Room: a.o.room, Version: serve.Version()})
+	})
+}
+
+// withClient runs a client for as long as use runs.
+func (a *app) withClient(ctx context.Context, cfg client.Config, use func(context.Context, *client.Client) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	c := client.New(cfg)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.Run(ctx) // its error comes out as the event GaveUp
+	}()
+	err := use(ctx, c)
+	cancel()
+	for range c.Events() {
+	}
+	<-done
+	return err
+}
+
+// withServer finds the server and runs a client on it, for as long as use runs
+// and --timeout allows.
+func (a *app) withServer(ctx context.Context, cfg client.Config, use func(context.Context, *client.Client) error) error {
+	if a.o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, a.o.timeout, fmt.Errorf("not done within %v", a.o.timeout))
+		defer cancel()
+	}
+	t, err := a.theServer(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.dialer(t)
+	if err != nil {
+		return err
+	}
+	cfg.Dial, cfg.Nick, cfg.Software = d.Dial, a.o.nick, serve.Software()
+	return a.withClient(ctx, cfg, use)
+}
+
+// choose lets the user pick a server, or host one.
+func (a *app) choose(ctx context.Context) error {
+	browser, err := discovery.NewBrowser(a.o.discovery())
+	if err != nil {
+		return err
+	}
+	browse, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- browser.Run(browse) }()
+	name := serve.DefaultName()
+	choice, err := tui.Pick(ctx, tui.PickConfig{Found: func() []tui.Server { return shown(browser.Servers()) }, Host: name})
+	stop()
+	<-done
+	switch {
+	case errors.Is(err, tui.ErrLeft):
+		return nil
+	case err != nil:
+		return err
+	case choice.Host:
+		return a.host(ctx, name, hosting{})
+	}
+	return a.join(ctx, target{name: choice.Server.Name, addr: choice.Server.Addr})
+}
+
+func shown(servers []discovery.Server) (out []tui.Server) {
+	for _, s := range servers {
+		out = append(out, tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words()})
+	}
+	return out
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"lanchat/cmd/internal/serve"
+	"lanchat/discovery"
+	"lanchat/internal/client"
+	"lanchat/internal/identity"
+	"lanchat/internal/safetext"
+)
+
+// target is the server that the user means: one at an address, or the one that
+// has a name.
+type target struct {
+	name string
+	addr string
+	key  identity.Fingerprint // zero unless an invitation told it
+	room string               // "" unless an invitation told it
+}
+
+// parseTarget tells an address from a name.
+func parseTarget(s string) (target, error) {
+	if rest, ok := strings.CutPrefix(s, inviteScheme); ok {
+		return parseInvite(rest)
+	}
+	if serve.HostPort.MatchString(s) {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			return target{}, usagef("%q is no HOST:PORT: %w", s, err)
+		}
+		return target{addr: s}, nil
+	}
+	if err := discovery.ValidName(s); err != nil {
+		return target{}, usagef("%q: %w", s, err)
+	}
+	return target{name: s}, nil
+}
+
+// An invitation is chat://HOST:PORT/ROOM#FINGERPRINT.
+const inviteScheme = "chat://"
+
+func invite(addr, room string, key identity.Fingerprint) string {
+	return inviteScheme + addr + "/" + url.PathEscape(room) + "#" + key.String()
+}
+
+func parseInvite(rest string) (target, error) {
+	place, key, _ := strings.Cut(rest, "#")
+	addr, room, _ := strings.Cut(place, "/")
+	t := target{addr: addr}
+	var err error
+	if t.key, err = identity.ParseFingerprint(key); err != nil || !serve.HostPort.MatchString(addr) {
+		return target{}, usagef("this invitation is damaged: it is %sHOST:PORT/ROOM#FINGERPRINT", inviteScheme)
+	}
+	if t.room, err = url.PathUnescape(room); err != nil {
+		return target{}, usagef("this invitation is damaged: %w", err)
+	}
+	return t, nil
+}
+
+func (t target) String() string {
+	if t.addr != "" {
+		return t.addr
+	}
+	return t.name
+}
+
+// pinName is the name under which the server's key is pinned.
+func (t target) pinName() string { return t.String() }
+
+// files are what the client keeps in the user's config directory.
+func openFiles() (*identity.Identity, *identity.Pins, error) {
+	dir, err := serve.ConfigHome()
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := identity.LoadOrCreate(dir, "lanchat user")
+	if err != nil {
+		return nil, nil, err
+	}
+	pins, err := openPins()
+	return id, pins, err
+}
+
+func openPins() (*identity.Pins, error) {
+	dir, err := serve.ConfigHome()
+	if err != nil {
+		return nil, err
+	}
+	return identity.OpenPins(filepath.Join(dir, "servers.json"))
+}
+
+// dialer returns how to reach a target.
+func (a *app) dialer(t target) (*client.Dialer, error) {
+	id, pins, err := openFiles()
+	if err != nil {
+		return nil, err
+	}
+	d := &client.Dialer{Identity: id, Pins: pins, Pin: t.pinName()}
+	if t.addr != "" {
+		d.Find = func(context.Context) ([]client.Candidate, error) {
+			return []client.Candidate{{Addr: t.addr, Key: t.key}}, nil
+		}
+		return d, nil
+	}
+	d.Find = func(ctx context.Context) ([]client.Candidate, error) { return a.find(ctx, pins, t.name) }
+	return d, nil
+}
+
+// find looks a name up on the network. A pinned server is also tried where it
+// was before, and a name that nobody answers to may be a host's.
+func (a *app) find(ctx context.Context, pins *identity.Pins, name string) ([]client.Candidate, error) {
+	want := discovery.Want{Name: name}
+	pin, pinned, err := pins.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	if pinned {
+		want.Key = (*[discovery.KeySize]byte)(&pin.Key)
+		for _, addr := range pin.Addrs {
+			if ap, err := netip.ParseAddrPort(addr); err == nil {
+				want.Last = append(want.Last, ap)
+			}
+		}
+	}
+	servers, err := discovery.Lookup(ctx, a.o.discovery(), want)
+	switch {
+	case errors.Is(err, discovery.ErrOtherKey):
+		return nil, &client.FinalError{Err: &identity.ChangedError{Name: name, Old: pin.Key, New: servers[0].Key}}
+	case errors.Is(err, discovery.ErrNotFound):
+		return a.withoutDiscovery(ctx, pin, pinned, name, err)
+	case err != nil:
+		return nil, err
+	}
+	var candidates []client.Candidate
+	for _, s := range servers {
+		if s.Key != servers[0].Key {
+			return nil, &client.FinalError{Err: conflict(name, servers)}
+		}
+		for _, addr := range append([]netip.AddrPort{s.Addr}, s.Others...) {
+			candidates = append(candidates, client.Candidate{Addr: addr.String(), Key: s.Key})
+		}
+	}
+	return candidates, nil
+}
+
+func (a *app) withoutDiscovery(ctx context.Context, pin identity.Pin, pinned bool, name string, notFound error) ([]client.Candidate, error) {
+	var candidates []client.Candidate
+	if pinned {
+		for _, addr := range pin.Addrs {
+			candidates = append(candidates, client.Candidate{Addr: addr, Key: pin.Key})
+		}
+		if len(candidates) > 0 {
+			return candidates, nil
+		}
+	}
+	if hostname.MatchString(name) {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		if addrs, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {
+			for _, addr := range addrs {
+				candidates = append(candidates, client.Candidate{Addr: net.JoinHostPort(addr, fmt.Sprint(discovery.DefaultPort))})
+			}
+			return candidates, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: nobody here answers to %q. Is the server running, on this network? chat ls shows what can be heard; chat join HOST:PORT goes there without looking", notFound, name)
+}
+
+// hostname is what could stand in DNS.
+var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+
+// conflict words that several servers claim one name: choosing is for a person.
+func conflict(name string, servers []discovery.Server) error {
+	text := fmt.Sprintf("several servers are called %q, with different keys. Ask the one who runs yours for the words of its key, and join it by address:", name)
+	for _, s := range servers {
+		text += fmt.Sprintf("\n  chat join %s   key: %s", s.Addr, identity.Fingerprint(s.Key).Words())
+	}
+	return usagef("%s", text)
+}
+
+// theServer is the target of commands that are given none: what --server says,
+// or the only server there is.
+func (a *app) theServer(ctx context.Context) (target, error) {
+	if a.o.server != "" {
+		return parseTarget(a.o.server)
+	}
+	servers, err := a.list(ctx)
+	switch {
+	case err != nil:
+		return target{}, err
+	case len(servers) == 0:
+		return target{}, fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, -s HOST:PORT goes to one without looking", discovery.ErrNotFound)
+	case len(servers) > 1:
+		text := "there are several servers; say which with --server:"
+		for _, s := range servers {
+			text += fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr)
+		}
+		return target{}, usagef("%s", text)
+	}
+	return target{name: servers[0].Name}, nil
+}
+
+// list finds the servers there are: quickly when one answers, with patience
+// when none does.
+func (a *app) list(ctx context.Context) ([]discovery.Server, error) {
+	servers, err := discovery.List(ctx, a.o.discovery(), 500*time.Millisecond)
+	if err == nil && len(servers) == 0 {
+		servers, err = discovery.List(ctx, a.o.discovery(), 2*time.Second)
+	}
+	return servers, err
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// terminal is a shell in a real terminal, tmux's, of 80×24.
+type terminal struct {
+	testing.TB
+	socket string
+}
+
+func newTerminal(t testing.TB, env []string) *terminal {
+	t.Helper()
+	if _, err := exec.LookPath("tmux"); err != nil {
+		t.Skip("tmux is not installed: no real terminal to try the client in")
+	}
+	term := &terminal{t, filepath.Join(t.TempDir(), "tmux")}
+	// The shell is bare, so that the screen shows what we put there alone.
+	cmd := exec.Command("tmux", "-S", term.socket, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "PS1='$ ' exec sh")
+	cmd.Env = append(env, "TERM=xterm-256color", "LC_ALL=C.UTF-8", "ENV=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("tmux: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { term.tmux("kill-server") })
+	term.await("$")
+	return term
+}
+
+func (term *terminal) tmux(args ...string) (string, error) {
+	out, err := exec.Command("tmux", append([]string{"-S", term.socket}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+func (term *terminal) must(args ...string) string {
+	term.Helper()
+	out, err := term.tmux(args...)
+	if err != nil {
+		term.Fatalf("tmux %v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+func (term *terminal) screen() string { return term.must("capture-pane", "-p") }
+
+// type_ types a text and Enter.
+func (term *terminal) type_(text string) {
+	term.Helper()
+	term.must("send-keys", "-l", text)
+	term.must("send-keys", "Enter")
+}
+
+func (term *terminal) key(key string) {
+	term.Helper()
+	term.must("send-keys", key)
+}
+
+// await waits until the screen has all of what.
+func (term *terminal) await(what ...string) string {
+	term.Helper()
+	limit := time.After(20 * time.Second)
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		screen := term.screen()
+		missing := ""
+		for _, w := range what {
+			if !strings.Contains(screen, w) {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return screen
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			term.Fatalf("%q does not come on the screen:\n%s", missing, screen)
+		}
+	}
+}
+
+// Two people in two real terminals: one hosts, one joins without an address.
+func TestTwoTerminals(t *testing.T) {
+	s := newSite(t)
+	common := fmt.Sprintf(" --discovery-interface lo --discovery-port %s", s.port)
+	chat := filepath.Join(s.bin, "chat")
+	ann, bob := newTerminal(t, home(t)), newTerminal(t, home(t))
+	ann.type_("echo before; stty -a > " + s.file("before"))
+	ann.await("before")
+	ann.type_(chat + " host 'Hack Night' --listen 127.0.0.1:0 --nick ann" + common)
+	ann.await("#lobby>", "Hack Night", "you are ann")
+	bob.type_(chat + " --nick bob" + common)
+	bob.await("#lobby>", "you are bob")
+
+	ann.type_("hello bob")
+	bob.await("hello bob")
+	bob.type_("hello ann")
+	ann.await("hello ann")
+
+	ann.type_("/join kitchen")
+	ann.await("kitchen")
+	ann.type_("anybody cooking?")
+	ann.await("anybody cooking?")
+	bob.type_("where are you, ann?")
+	ann.await("2") // unread: lobby has something for her
+	ann.key("M-1")
+	ann.await("where are you, ann?")
+	bob.type_("/msg ann psst")
+	bob.await("psst", "@ann")
+	ann.await("@bob")
+
+	bob.type_("/frobnicate")
+	bob.await("no command /frobnicate")
+	bob.key("C-c") // what cannot be sent stays in the input
+	bob.type_("/quit")
+	bob.type_("echo bob is back in the shell $?")
+	bob.await("bob is back in the shell 0")
+
+	ann.type_("/quit")
+	ann.type_("stty -a > " + s.file("after") + "; echo left with $?")
+	screen := ann.await("left with 0")
+	if !strings.Contains(screen, "before") || strings.Contains(screen, "hello ann") {
+		t.Errorf("the screen is not as it was:\n%s", screen)
+	}
+	if out, err := exec.Command("diff", s.file("before"), s.file("after")).CombinedOutput(); err != nil {
+		t.Errorf("the terminal's modes are not as they were:\n%s", out)
+	}
+	if modes := ann.must("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"); strings.TrimSpace(modes) != "0 1 0" {
+		t.Errorf("alternate screen, cursor, mouse: %s, want 0 1 0", modes)
+	}
+}
+
+// file is a file of the test's.
+func (s *site) file(name string) string { return filepath.Join(s.bin, name+"-"+s.port) }
+
+func TestInterruptLeavesTheTerminal(t *testing.T) {
+	s := newSite(t)
+	term := newTerminal(t, home(t))
+	term.type_(filepath.Join(s.bin, "chat") + " host Alone --listen 127.0.0.1:0 --discovery-interface lo --discovery-port " + s.port)
+	term.await("#lobby>", "Alone")
+	term.key("C-c")
+	term.key("C-c")
+	term.type_("echo back")
+	if screen := term.await("back"); strings.Contains(screen, "lobby") {
+		t.Errorf("the screen is not as it was:\n%s", screen)
+	}
+}

@@ -1,0 +1,217 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"lanchat/internal/client"
+	"lanchat/protocol"
+)
+
+// chat is the whole of the screen. The event loop alone touches it; the pump
+// hands it work through stage.update.
+type chat struct {
+	cfg   Config
+	st    client.State
+	leave func() // ends Run
+
+	looks    looks
+	lists    map[string]*msgList // by room
+	drafts   map[string]*editor  // by room
+	past     history
+	people   []protocol.Member // of the room peopleOf; nil: to be listed anew
+	peopleOf string
+	help     *help  // what is over the talk; nil: nothing
+	layout   layout // as last drawn
+
+	flashed   string // a word to the user, for a moment
+	flashedAt time.Time
+	greetings []string // remarks for the first room there will be
+	met       bool     // the server's key was spoken of
+
+	leaving  bool                 // as soon as everything is sent
+	ctrlC    time.Time            // when it was pressed last
+	asked    map[string]time.Time // pages of history asked for, by room
+	typed    time.Time            // when the room was last told
+	read     map[string]uint64    // seen at the end, by room
+	readSent map[string]uint64
+}
+
+// How often something is sent, and how long something is shown.
+const (
+	typingEvery = 3 * time.Second
+	flashFor    = 6 * time.Second
+	pageAgain   = 10 * time.Second // a page that does not come is asked for again
+	pageSize    = 200
+	twice       = 2 * time.Second // between two presses of Ctrl-C
+)
+
+func newChat(cfg Config) *chat {
+	u := &chat{cfg: cfg, lists: map[string]*msgList{}, drafts: map[string]*editor{},
+		asked: map[string]time.Time{}, read: map[string]uint64{}, readSent: map[string]uint64{}}
+	u.st.Apply(client.Selected{Room: cfg.Room})
+	return u
+}
+
+func (u *chat) now() time.Time { return u.cfg.Now() }
+
+// room is the active room; nil while it is not joined.
+func (u *chat) room() *client.Room { return u.st.Room(u.st.Active) }
+
+func (u *chat) list() *msgList {
+	l := u.lists[u.st.Active]
+	if l == nil {
+		l = newMsgList(&u.looks, u.now().Location())
+		u.lists[u.st.Active] = l
+	}
+	return l
+}
+
+func (u *chat) input() *editor {
+	e := u.drafts[u.st.Active]
+	if e == nil {
+		e = &editor{}
+		u.drafts[u.st.Active] = e
+	}
+	return e
+}
+
+// apply takes events from the engine.
+func (u *chat) apply(events []client.Event) {
+	for _, ev := range events {
+		u.st.Apply(ev)
+		switch ev := ev.(type) {
+		case client.WentUp:
+			u.wentUp(ev)
+		case client.GaveUp:
+			u.say("There is no connection, and no further try will be made: %v", ev.Err)
+		case client.WentDown:
+			clear(u.asked)
+			clear(u.readSent)
+		case client.Received:
+			u.received(ev.Message)
+		}
+	}
+	if len(u.greetings) > 0 && u.room() != nil {
+		for _, text := range u.greetings {
+			u.remark(text)
+		}
+		u.greetings = nil
+	}
+	u.settle()
+}
+
+func (u *chat) wentUp(ev client.WentUp) {
+	if ev.Server.NewKey && !u.met {
+		u.met = true
+		u.greetings = append(u.greetings, fmt.Sprintf("You meet this server for the first time. Its key words: %s. Compare them with those that its owner sees.\nWrite a line and press Enter; F1 shows the keys and the commands.", ev.Server.KeyWords))
+	}
+	if ev.Asked != "" && ev.Asked != ev.Me.Nick {
+		u.greetings = append(u.greetings, fmt.Sprintf("The name %s is somebody else's here, so you are %s. /nick changes it.", ev.Asked, client.ShownNick(ev.Me.Nick, ev.Me.Guest)))
+	}
+}
+
+func (u *chat) received(m protocol.Message) {
+	switch m := m.(type) {
+	case *protocol.Joined, *protocol.Presence, *protocol.Who:
+		u.people = nil
+	case *protocol.Page:
+		delete(u.asked, m.Room)
+		if l := u.lists[m.Room]; l != nil {
+			l.first = 1 // not again before it is drawn
+		}
+	case *protocol.Left:
+		delete(u.lists, m.Room)
+		delete(u.read, m.Room)
+		if m.Room == u.st.Active && len(u.st.Rooms) > 0 {
+			u.open(u.st.Rooms[0].Name)
+		}
+	case *protocol.Error:
+		clear(u.asked) // it may have been the answer
+		if u.room() == nil {
+			u.say("The server says: %s", m.Error())
+		}
+	}
+}
+
+// settle does what follows from a change: of the state, of the list's place.
+func (u *chat) settle() {
+	if u.leaving && u.cfg.Engine.Waiting() == 0 {
+		u.leave()
+	}
+	room := u.room()
+	if room == nil {
+		return
+	}
+	l := u.list()
+	if l.atEnd() && u.help == nil {
+		if seq := room.LastSeq(); seq > u.read[room.Name] {
+			u.read[room.Name] = seq
+		}
+	}
+	u.loadOlder(room, l)
+}
+
+// loadOlder asks for the page above, when the first line held is on the screen.
+func (u *chat) loadOlder(room *client.Room, l *msgList) {
+	if !room.Older || l.first > 0 || u.st.Link.Phase != client.Up || u.now().Sub(u.asked[room.Name]) < pageAgain {
+		return
+	}
+	_, err := u.cfg.Engine.Request(&protocol.History{Room: room.Name, Before: room.FirstSeq(), Limit: pageSize})
+	if err == nil {
+		u.asked[room.Name] = u.now()
+	}
+}
+
+// tick is called twice a second.
+func (u *chat) tick() {
+	if u.flashed != "" && u.now().Sub(u.flashedAt) > flashFor {
+		u.flashed = ""
+	}
+	u.settle()
+	u.sendRead()
+}
+
+// sendRead tells the server what has been read, at most once a tick. A guest has
+// no marker.
+func (u *chat) sendRead() {
+	if u.st.Link.Phase != client.Up || u.st.Me.Guest {
+		return
+	}
+	for name, seq := range u.read {
+		if seq <= u.readSent[name] || u.st.Room(name) == nil {
+			continue
+		}
+		if _, err := u.cfg.Engine.Request(&protocol.Read{Room: name, Seq: seq}); err == nil {
+			u.readSent[name] = seq
+		}
+	}
+}
+
+// tellTyping tells the room that a message is being written.
+func (u *chat) tellTyping() {
+	e := u.input()
+	if e.text == "" || strings.HasPrefix(e.text, "/") || u.room() == nil || u.now().Sub(u.typed) < typingEvery {
+		return
+	}
+	if _, err := u.cfg.Engine.Request(&protocol.Typing{Room: u.st.Active}); err == nil {
+		u.typed = u.now()
+	}
+}
+
+// say shows the user a word for a moment; one that does not fit stays in the talk.
+func (u *chat) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if u.room() != nil && width(text) > u.layout.bar.w-20 {
+		u.flashed = ""
+		u.remark(text)
+		return
+	}
+	u.flashed, u.flashedAt = text, u.now()
+}
+
+// remark leaves the user a word in the talk.
+func (u *chat) remark(text string) {
+	u.st.Apply(client.Remarked{Room: u.st.Active, Text: text, At: u.now()})
+}

@@ -1,0 +1,140 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"lanchat/internal/client"
+
+	"github.com/gdamore/tcell/v2"
+)
+
+// drawBar draws the line between the talk and the input.
+func (u *chat) drawBar(p painter) {
+	p.fill(0, 0, '─', dim)
+	right := p.w
+	room := u.room()
+	if room != nil && !u.list().atEnd() && u.help == nil {
+		below := " ▼ Esc: to the end "
+		if n := u.list().news(room); n > 0 {
+			below = fmt.Sprintf(" ▼ %d new ", n)
+		}
+		right = p.sub(0, 0, p.w-1, 1).right(0, below, bold) - 1
+	}
+	left, st := "", dim
+	switch {
+	case u.flashed != "":
+		left, st = u.flashed, bold
+	case room != nil:
+		left = writing(room.TypingNow(u.now()))
+	}
+	if left != "" && right > 4 {
+		p.text(1, 0, " "+fit(left, right-4)+" ", st)
+	}
+}
+
+// writing says who is writing.
+func writing(nicks []string) string {
+	switch len(nicks) {
+	case 0:
+		return ""
+	case 1:
+		return nicks[0] + " is writing…"
+	case 2, 3:
+		n := len(nicks) - 1
+		return strings.Join(nicks[:n], ", ") + " and " + nicks[n] + " are writing…"
+	}
+	return fmt.Sprintf("%d people are writing…", len(nicks))
+}
+
+// drawStatus says how the connection is: in words, the weightiest first, as many
+// as fit.
+func (u *chat) drawStatus(p painter) {
+	if p.h == 0 {
+		return
+	}
+	right := p.w
+	if hint := "F1 help"; p.w >= 40 {
+		right = p.right(0, hint, dim) - 2
+	}
+	x := 0
+	for i, part := range u.status() {
+		text := part.text
+		if i > 0 {
+			text = " · " + text
+		}
+		if x+width(text) > right {
+			if i == 0 || part.cut && right-x > 12 {
+				p.text(x, 0, fit(text, right-x), part.style)
+			}
+			break
+		}
+		x = p.text(x, 0, text, part.style)
+	}
+}
+
+type part struct {
+	text  string
+	style tcell.Style
+	cut   bool // half of it is better than nothing
+}
+
+func (u *chat) status() []part {
+	link := u.st.Link
+	var parts []part
+	add := func(st tcell.Style, format string, args ...any) {
+		parts = append(parts, part{text: fmt.Sprintf(format, args...), style: st})
+	}
+	switch link.Phase {
+	case client.Connecting:
+		add(plain, "connecting")
+	case client.Up:
+		if link.RoundTrip > 0 {
+			add(plain, "online, %s", roundTrip(link.RoundTrip))
+		} else {
+			add(plain, "online")
+		}
+	case client.Waiting:
+		if left := link.RetryAt.Sub(u.now()); left > 0 {
+			add(warning, "OFFLINE, next try in %d s", int(left/time.Second)+1)
+		} else {
+			add(warning, "OFFLINE, trying again")
+		}
+	case client.Trying:
+		add(warning, "OFFLINE, trying again")
+	case client.Ended:
+		add(warning, "OFFLINE for good")
+	}
+	if n := u.cfg.Engine.Waiting(); n > 0 && (link.Phase != client.Up || n > 1) {
+		add(bold, "%d waiting to be sent", n)
+	}
+	if link.Phase != client.Up {
+		if link.Err != nil {
+			parts = append(parts, part{strings.ReplaceAll(link.Err.Error(), "\n", "; "), plain, true})
+		}
+		return parts
+	}
+	if u.st.Me.Nick != "" {
+		add(plain, "you are %s", client.ShownNick(u.st.Me.Nick, u.st.Me.Guest))
+	}
+	if u.st.Server.Encrypted {
+		add(plain, "encrypted")
+	} else {
+		add(warning, "NOT ENCRYPTED")
+	}
+	if u.st.Server.KeyWords != "" {
+		add(dim, "key: %s", u.st.Server.KeyWords)
+	}
+	if u.st.Server.Addr != "" {
+		add(dim, "%s", u.st.Server.Addr)
+	}
+	return parts
+}
+
+func roundTrip(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
+}
