@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"lanchat/cmd/internal/serve"
 	"lanchat/discovery"
@@ -143,7 +144,11 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 	if a.o.room != protocol.DefaultRoom {
 		rooms = append(rooms, a.o.room)
 	}
-	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms}
+	home, err := serve.DataHome()
+	if err != nil {
+		return err
+	}
+	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms, Journals: filepath.Join(home, "unsent")}
 	return a.withClient(ctx, cfg, func(ctx context.Context, c *client.Client) error {
 		if a.plain() {
 			return lines.Plain(ctx, lines.PlainConfig{Engine: c, In: a.in, Out: a.out, Room: a.o.room})

@@ -49,6 +49,9 @@ func (s *State) Apply(ev Event) {
 			r.readTo(r.LastSeq())
 		}
 	case Remarked:
+		if len(s.Rooms) == 0 {
+			s.early = append(s.early, ev)
+		}
 		s.remark(ev.Room, ev.Text, ev.At)
 	}
 }
@@ -215,13 +218,11 @@ func (s *State) joined(m *protocol.Joined, at time.Time) {
 	if len(r.Items) == 0 {
 		r.Older = false
 	}
-	s.early = slices.DeleteFunc(s.early, func(ev Queued) bool {
-		if ev.Post.Room != r.Name {
-			return false
-		}
-		r.Pending = append(r.Pending, s.pendingItem(ev))
-		return true
-	})
+	early := s.early
+	s.early = nil
+	for _, ev := range early {
+		s.Apply(ev)
+	}
 }
 
 // retitle names a direct talk after the other one.

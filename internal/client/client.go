@@ -19,7 +19,8 @@
 //     announced by a Received Skipped.
 //   - A post is sent until it is acknowledged or refused, in the order of the
 //     Post calls, under one id, so it appears once however often it was sent.
-//     The outbox is in memory: posts end with the process.
+//     With Config.Journals it is kept on disk until then, and the next client of
+//     the same server sends it.
 //   - After a lost connection it tries again: at once, then after 0.5 s, 1 s,
 //     2 s, … up to 15 s, each time between half and all of that, and not before
 //     the server's own retry_after. It gives up only when trying again is no
@@ -65,6 +66,9 @@ type Config struct {
 	// After is the cursor for Rooms; with Live set there is no replay at all.
 	After uint64
 	Live  bool
+	// Journals is the directory in which unsent posts and cursors are kept across
+	// restarts; empty: they end with the process.
+	Journals string
 
 	random func() float64 // for the backoff; nil: math/rand
 }
@@ -86,6 +90,8 @@ type Client struct {
 	joins    map[uint32]string // rooms whose join is not yet answered, by ref
 	wake     chan struct{}     // the sender may have something to do
 	drained  chan struct{}     // closed and replaced when a post leaves the outbox
+	journal  *journal          // from the first connection on, when posts are to be kept
+	opened   bool              // it was tried to open it
 }
 
 // wish is a room that the user wants to be in.
@@ -124,6 +130,7 @@ func (c *Client) Post(p protocol.Post) (Queued, error) {
 	if !c.outbox.add(p) {
 		return Queued{}, ErrOutboxFull
 	}
+	c.journal.post(p)
 	c.wakeUp()
 	return Queued{Post: p, At: time.Now()}, nil
 }

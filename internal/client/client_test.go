@@ -29,6 +29,7 @@ type room struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
+	away  bool
 }
 
 func startRoom(t testing.TB) *room {
@@ -50,14 +51,24 @@ func startRoom(t testing.TB) *room {
 }
 
 func (r *room) dial(ctx context.Context) (*Dialed, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away {
+		return nil, errors.New("the server is away")
+	}
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", r.addr)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.conns = append(r.conns, nc)
 	return &Dialed{Conn: nc, Addr: r.addr}, nil
+}
+
+// pause makes the server unreachable, or reachable again.
+func (r *room) pause(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
 }
 
 // cut kills every connection without a goodbye.
@@ -77,6 +88,7 @@ type user struct {
 	testing.TB
 	state State
 	ended chan error
+	stop  func()
 }
 
 func (r *room) join(nick string, change ...func(*Config)) *user {
@@ -88,11 +100,12 @@ func (r *room) join(nick string, change ...func(*Config)) *user {
 	u := &user{Client: New(cfg), TB: r.TB, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { u.ended <- u.Run(ctx) }()
-	r.Cleanup(func() {
+	u.stop = func() {
 		cancel()
 		for range u.Events() {
 		}
-	})
+	}
+	r.Cleanup(u.stop)
 	return u
 }
 

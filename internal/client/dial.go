@@ -16,7 +16,8 @@ import (
 type Dialed struct {
 	Conn      net.Conn
 	Addr      string
-	KeyWords  string // "" without TLS
+	Key       string // the server's fingerprint in hex; "" without TLS
+	KeyWords  string // the same as words
 	Encrypted bool
 	NewKey    bool
 }
@@ -100,7 +101,7 @@ func (d *Dialer) try(ctx context.Context, c Candidate) (*Dialed, error) {
 		return nil, protocol.Greeted(err)
 	}
 	key, _ := identity.PeerFingerprint(t.ConnectionState())
-	link := &Dialed{Conn: t, Addr: c.Addr, KeyWords: key.Words(), Encrypted: true}
+	link := &Dialed{Conn: t, Addr: c.Addr, Key: key.String(), KeyWords: key.Words(), Encrypted: true}
 	if d.Pins == nil {
 		return link, nil
 	}

@@ -52,3 +52,11 @@ func (o *outbox) next(window int) []protocol.Post {
 
 // rewind forgets what was sent: the connection is gone.
 func (o *outbox) rewind() { o.sent = 0 }
+
+// restore puts posts of an earlier process before all others.
+func (o *outbox) restore(kept []protocol.Post) {
+	o.posts = append(kept[:len(kept):len(kept)], o.posts...)
+	for _, p := range kept {
+		o.bytes += len(p.Text)
+	}
+}

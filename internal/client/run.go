@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lanchat/internal/safetext"
@@ -17,6 +18,7 @@ import (
 // ended.
 func (c *Client) Run(ctx context.Context) error {
 	defer close(c.events)
+	defer c.closeJournal()
 	var wait backoff
 	wait.random = c.cfg.random
 	for first := true; ; first = false {
@@ -55,8 +57,19 @@ func (c *Client) once(ctx context.Context) (went bool, err error) {
 		return false, err
 	}
 	defer conn.Close()
+	kept, trouble := c.recall(link)
 	if err := c.emit(ctx, c.wentUp(link, welcome)); err != nil {
 		return true, err
+	}
+	for _, p := range kept {
+		if err := c.emit(ctx, Queued{Post: p, At: time.Now()}); err != nil {
+			return true, err
+		}
+	}
+	if trouble != nil {
+		if err := c.emit(ctx, Remarked{Text: trouble.Error(), At: time.Now()}); err != nil {
+			return true, err
+		}
 	}
 	alive, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -106,6 +119,48 @@ func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protoco
 	}
 }
 
+// recall opens the journal of a server that is met for the first time by this
+// client, and returns the posts that an earlier one has left. They come before
+// those of this one.
+func (c *Client) recall(link *Dialed) (kept []protocol.Post, trouble error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened || c.cfg.Journals == "" || link.Key == "" {
+		return nil, nil
+	}
+	c.opened = true
+	j, err := openJournal(c.cfg.Journals, link.Key)
+	if err != nil {
+		return nil, fmt.Errorf("unsent messages are not kept: %w", err)
+	}
+	kept = slices.Clone(j.posts)
+	for _, p := range c.outbox.posts { // said before the first connection
+		j.post(p)
+	}
+	c.journal, c.epoch = j, j.epoch
+	c.outbox.restore(kept)
+	for _, p := range kept {
+		c.wish(p.Room)
+	}
+	for _, w := range c.rooms {
+		if seen := j.cursors[w.room]; !w.live && w.cursor == 0 {
+			w.cursor = seen - min(seen, recallContext)
+		}
+	}
+	return kept, nil
+}
+
+// recallContext is how many entries that were seen before are shown again, so
+// that nobody comes back to an empty screen.
+const recallContext = 200
+
+func (c *Client) closeJournal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.journal.close() // what could be written is; the process ends
+	c.journal = nil
+}
+
 // wentUp begins with a new connection: everything is to be joined and sent.
 func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 	c.mu.Lock()
@@ -118,6 +173,7 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 		Wiped:  !c.epoch.IsZero() && c.epoch != w.Epoch,
 	}
 	c.up, c.epoch, c.me = true, w.Epoch, w.User
+	c.journal.wiped(w.Epoch)
 	clear(c.joins)
 	for _, room := range c.rooms {
 		room.asked = false

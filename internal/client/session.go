@@ -162,6 +162,7 @@ func (l *session) fresh(e *protocol.Entry) bool {
 		return false
 	}
 	w.cursor = e.Seq
+	l.c.journal.seen(e.Room, e.Seq, time.Now())
 	return true
 }
 
@@ -207,6 +208,7 @@ func (l *session) answered(id protocol.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.outbox.remove(id) {
+		c.journal.done(id)
 		close(c.drained)
 		c.drained = make(chan struct{})
 		c.wakeUp()

@@ -20,7 +20,7 @@ type State struct {
 	Rooms  []*Room // in the order in which they were joined
 	Active string  // the room that is being read; its entries count as read
 
-	early []Queued // posts for rooms whose join is not yet answered
+	early []Event // posts and remarks for rooms whose join is not yet answered
 }
 
 // Phase is what the connection is doing.

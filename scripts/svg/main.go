@@ -1,7 +1,7 @@
 // Command svg turns a terminal's screen into a picture: it reads what
-// "tmux capture-pane -e -p" prints and writes an SVG.
+// "tmux capture-pane -e -N -p" prints and writes an SVG.
 //
-//	tmux capture-pane -e -p -t chat | go run ./scripts/svg > docs/picture.svg
+//	tmux capture-pane -e -N -p -t chat | go run ./scripts/svg > docs/picture.svg
 package main
 
 import (
