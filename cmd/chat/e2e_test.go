@@ -189,6 +189,10 @@ func TestPlainTalk(t *testing.T) {
 	bob.await("<ann> hello bob")
 	bob.type_("/msg ann psst")
 	host.await("@bob <bob> psst")
+	bob.type_("/search hello psst")
+	bob.await("Nothing was found.")
+	bob.type_("/search hel* from:ann")
+	bob.await("#lobby <ann> hello bob")
 	bob.in.Close()
 	if code := bob.exit(); code != 0 {
 		t.Errorf("bob ends with %d", code)

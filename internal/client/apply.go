@@ -88,6 +88,8 @@ func (s *State) received(ev Received) {
 		s.who(m)
 	case *protocol.Rooms:
 		s.remark("", RoomList(m), ev.At)
+	case *protocol.Found:
+		s.remark("", s.FoundList(m), ev.At)
 	case *protocol.Read:
 		if r := s.Room(m.Room); r != nil {
 			r.readTo(m.Seq)
@@ -308,6 +310,28 @@ func (s *State) who(m *protocol.Who) {
 		s.retitle(r, p)
 	}
 	r.Count = int(m.Count)
+}
+
+// FoundList words the answer to /search: the newest last, where one reads on.
+func (s *State) FoundList(m *protocol.Found) string {
+	if len(m.Entries) == 0 {
+		return "Nothing was found."
+	}
+	var b strings.Builder
+	if m.More {
+		b.WriteString("… and older ones; more words, or before:DATE, narrow the search\n")
+	}
+	for i, e := range slices.Backward(m.Entries) {
+		title := "#" + e.Room
+		if r := s.Room(e.Room); r != nil {
+			title = r.Title
+		}
+		fmt.Fprintf(&b, "%s %s <%s> %s", time.Unix(0, e.At).Format("2006-01-02 15:04"), title, ShownNick(e.Nick, e.Guest), e.Text)
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }
 
 // RoomList words the answer to /rooms.

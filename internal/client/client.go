@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -100,6 +101,7 @@ type wish struct {
 	cursor uint64
 	live   bool // no replay at the first join
 	asked  bool // the join was sent over this connection
+	in     bool // and answered: what comes of the room is for this stay in it
 }
 
 // New makes a client; Run connects it.
@@ -190,7 +192,10 @@ func (c *Client) wished(room string) *wish {
 	return nil
 }
 
+// unwish forgets a room, and that the answer to a join of it may be under way:
+// that one is about a stay which is over. c.mu is held.
 func (c *Client) unwish(room string) {
+	maps.DeleteFunc(c.joins, func(_ uint32, joining string) bool { return joining == room })
 	for i, w := range c.rooms {
 		if w.room == room {
 			c.rooms = append(c.rooms[:i:i], c.rooms[i+1:]...)
@@ -199,13 +204,15 @@ func (c *Client) unwish(room string) {
 	}
 }
 
-// Leave leaves a room.
+// Leave leaves a room. Without a connection it fails, and one stays in it.
 func (c *Client) Leave(room string) error {
-	_, err := c.Request(&protocol.Leave{Room: room})
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, err := c.request(&protocol.Leave{Room: room}); err != nil {
+		return err
+	}
 	c.unwish(room)
-	return err
+	return nil
 }
 
 // Request sends any other request and returns its ref; the answer comes as a
@@ -213,6 +220,11 @@ func (c *Client) Leave(room string) error {
 func (c *Client) Request(m protocol.Message) (ref uint32, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.request(m)
+}
+
+// request is Request with c.mu held.
+func (c *Client) request(m protocol.Message) (ref uint32, err error) {
 	if !c.up {
 		return 0, ErrOffline
 	}

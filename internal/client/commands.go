@@ -38,6 +38,7 @@ func init() { // not a literal: /help reads the table
 		{"me", "DOES", "say what you do", (*deed).me},
 		{"nick", "NAME", "change your name", (*deed).nick},
 		{"topic", "TEXT", "set the room's topic", (*deed).topic},
+		{"search", "QUERY", "search what was said: words, \"a phrase\", from:NICK, in:ROOM, after:DATE", (*deed).search},
 		{"who", "", "show who is here", (*deed).who},
 		{"rooms", "", "show the rooms there are", (*deed).rooms},
 		{"quit", "", "leave", (*deed).quit},
@@ -210,6 +211,14 @@ func (d *deed) who(string) error {
 	}
 	d.remark("%d here: %s%s", r.Count, strings.Join(names, ", "), more)
 	return nil
+}
+
+// search asks the server; the answer is a Received *protocol.Found.
+func (d *deed) search(rest string) error {
+	if rest == "" {
+		return errors.New("what for? /search QUERY")
+	}
+	return d.request(&protocol.Search{Query: rest, Limit: 20})
 }
 
 // rooms asks for the list; the answer is a Received *protocol.Rooms.

@@ -176,7 +176,7 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 	c.journal.wiped(w.Epoch)
 	clear(c.joins)
 	for _, room := range c.rooms {
-		room.asked = false
+		room.asked, room.in = false, false
 		if ev.Wiped {
 			room.cursor = 0
 		}

@@ -64,7 +64,8 @@ func (l *session) send(ctx context.Context) error {
 	}
 }
 
-// sendAll sends joins, then requests, then posts, until none is left.
+// sendAll sends what is to be left, then joins, then requests, then posts, until
+// none is left over.
 func (l *session) sendAll() error {
 	for {
 		ms := l.next()
@@ -84,6 +85,14 @@ func (l *session) next() []protocol.Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var ms []protocol.Message
+	// Who leaves a room and joins it again at once wants to be in it.
+	c.requests = slices.DeleteFunc(c.requests, func(m protocol.Message) bool {
+		_, leaves := m.(*protocol.Leave)
+		if leaves {
+			ms = append(ms, m)
+		}
+		return leaves
+	})
 	for _, w := range c.rooms {
 		if !w.asked {
 			w.asked = true
@@ -158,7 +167,7 @@ func (l *session) fresh(e *protocol.Entry) bool {
 	l.c.mu.Lock()
 	defer l.c.mu.Unlock()
 	w := l.c.wished(e.Room)
-	if w == nil || e.Seq <= w.cursor {
+	if w == nil || !w.in || e.Seq <= w.cursor {
 		return false
 	}
 	w.cursor = e.Seq
@@ -169,7 +178,7 @@ func (l *session) fresh(e *protocol.Entry) bool {
 func (l *session) moveCursor(room string, seq uint64) {
 	l.c.mu.Lock()
 	defer l.c.mu.Unlock()
-	if w := l.c.wished(room); w != nil {
+	if w := l.c.wished(room); w != nil && w.in {
 		w.cursor = max(w.cursor, seq)
 	}
 }
@@ -180,11 +189,19 @@ func (l *session) joined(m *protocol.Joined) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.joins, m.Ref)
-	w := c.wish(m.Room)
-	switch {
-	case m.Ref == 0:
+	if m.Ref == 0 {
+		c.wish(m.Room)
 		c.wakeUp()
+		return
+	}
+	_, wanted := c.joins[m.Ref]
+	delete(c.joins, m.Ref)
+	w := c.wished(m.Room)
+	if !wanted || w == nil {
+		return // it was left meanwhile
+	}
+	w.in = true
+	switch {
 	case m.Reset:
 		w.cursor = 0
 	case w.live && w.cursor == 0:

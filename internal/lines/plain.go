@@ -160,6 +160,8 @@ func (p *plain) received(ev client.Received) error {
 		return p.remark(ev.At, "#"+m.Room, fmt.Sprintf("%d earlier entries are not shown; chat tail --after has them", m.To-m.From+1))
 	case *protocol.Slow:
 		return p.remark(ev.At, "", "the server takes your lines more slowly now; they are sent in order")
+	case *protocol.Found:
+		return p.remark(ev.At, "", p.state.FoundList(m))
 	case *protocol.Rooms:
 		return p.remark(ev.At, "", client.RoomList(m))
 	}

@@ -63,7 +63,8 @@ func TestWhoDoesNotReadIsNotRead(t *testing.T) {
 	if n := queued(); n > replyBytes+protocol.MaxFrame {
 		t.Errorf("%d bytes of answers are waiting", n)
 	}
-	if grown := inUse() - before; grown > 2<<20 {
+	// All the answers are 50 MiB; the buffers that writers share are a few.
+	if grown := inUse() - before; grown > 8<<20 {
 		t.Errorf("the server has grown by %d KiB", grown>>10)
 	}
 	r := rawOn(deaf)
