@@ -46,10 +46,10 @@ func (a *app) command() *cobra.Command {
 		Long: `chat finds the rooms on this network. One: it joins it. Several: it lets you
 choose. None: it offers to host one.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such server found, 4 refused by
-the server or by a changed key.
-Environment: CHAT_SERVER, CHAT_ROOM, CHAT_NICK, CHAT_DISCOVERY_INTERFACE stand in
-for the flags; NO_COLOR switches colours off.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such server found,
+4 refused by the server or by a changed key.
+Environment: CHAT_SERVER, CHAT_ROOM, CHAT_NICK, CHAT_DISCOVERY_INTERFACE
+stand in for the flags; NO_COLOR switches colours off.`,
 		Example: `  chat                          find a room and join it
   chat host "Hack Night"        open one
   chat join "Hack Night"        join it by name
@@ -76,6 +76,8 @@ for the flags; NO_COLOR switches colours off.`,
 	f.StringSliceVar(&a.o.interfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to look on")
 	root.AddCommand(a.hostCommand(), a.joinCommand(), a.lsCommand(), a.sendCommand(), a.tailCommand(),
 		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
+	// Flags are explained within the columns of a small terminal.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

@@ -20,9 +20,10 @@ func (a *app) idCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "id",
 		Short: "Show who you are; take your key to another device",
-		Long: `Your name belongs to a key, made when chat was first used. id shows it. A second
-device shares it when export's output is given to import there: keep it secret.
-forget drops what is known of a server, when its key has changed for a good reason.`,
+		Long: `Your name belongs to a key, made when chat was first used. id shows it. A
+second device shares it when export's output is given to import there: keep it
+secret. forget drops what is known of a server, when its key has changed for a
+good reason.`,
 		Example: `  chat id export | ssh laptop chat id import
   chat id forget "Hack Night"`,
 		Args: cobra.NoArgs,
@@ -49,7 +50,7 @@ forget drops what is known of a server, when its key has changed for a good reas
 				_, err = a.out.Write(id.Export())
 				return err
 			}},
-		&cobra.Command{Use: "import [FILE]", Short: "Take over a key that export has printed; standard input unless FILE is given", Args: cobra.MaximumNArgs(1),
+		&cobra.Command{Use: "import [FILE]", Short: "Take over a key that export has printed", Args: cobra.MaximumNArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error { return a.importKey(args) }},
 		&cobra.Command{Use: "forget NAME", Short: "Forget a server's key, so that the next one met is taken", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
@@ -101,9 +102,10 @@ func (a *app) importKey(args []string) error {
 func (a *app) inviteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "invite",
-		Short: "Print an invitation, for somebody whose chat does not find the server",
-		Long: `invite prints a line for chat join: the server's address, a room, and the server's
-key, so that whoever joins by it cannot be led to another server.`,
+		Short: "Print a line by which others can join",
+		Long: `invite prints a line for chat join, for somebody whose chat does not find the
+server: its address, a room, and its key, so that whoever joins by it cannot
+be led to another server.`,
 		Example: `  chat invite -r build
   chat join chat://192.168.1.5:25252/build#5b0c…`,
 		Args: cobra.NoArgs,

@@ -21,9 +21,10 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:   "ls",
 		Short: "List the servers on this network",
 		Long: `ls asks who is there, listens for a moment (--timeout, 1.5s unless given), and
-lists the servers that answered. With --watch it goes on until it is interrupted,
-and tells what comes (+), changes (~) and goes (-). With --json each server is an
-object on a line: name, addr, key, people, instance, and with --watch event.`,
+lists the servers that answered. With --watch it goes on until it is
+interrupted, and tells what comes (+), changes (~) and goes (-). With --json
+each server is an object on a line: name, addr, key, people, instance, and
+with --watch event.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := &serverPrinter{out: a.out, json: asJSON}

@@ -13,7 +13,10 @@ import (
 func (a *app) sendCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "send [TEXT…]",
-		Short: "Post a text, or each line of standard input, and exit once it is acknowledged",
+		Short: "Post a text, or each line of standard input",
+		Long: `send posts a text, or each line of standard input that is not blank, and exits
+once everything is acknowledged: exit code 0 says that it is in the log. When
+the server goes away it waits for it to come back, --timeout at most.`,
 		Example: `  chat send "the build is green"
   make 2>&1 | chat send -r build -s "Hack Night"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,8 +40,8 @@ func (a *app) tailCommand() *cobra.Command {
 		Use:   "tail",
 		Short: "Print what is said in a room",
 		Long: `tail prints the last entries of a room, and then what is said, until it is
-interrupted. With --json each entry is an object on a line: room, seq, id, from,
-user, verified, at, kind, text.`,
+interrupted. With --json each entry is an object on a line: room, seq, id,
+from, user, verified, at, kind, text.`,
 		Example: `  chat tail -n 100 --follow=false
   chat tail -r build --json --after 4711`,
 		Args: cobra.NoArgs,
@@ -87,8 +90,9 @@ func (a *app) searchCommand() *cobra.Command {
 		Use:   "search QUERY",
 		Short: "Search what was said, the newest first",
 		Long: `search prints the entries that have all words of the QUERY, in whatever case.
-"Words in quotation marks" stand in that order, word* is a beginning, and from:NICK,
-in:ROOM, after:DATE and before:DATE narrow it. --room does as in: does.`,
+"Words in quotation marks" stand in that order, word* is a beginning, and
+from:NICK, in:ROOM, after:DATE and before:DATE narrow it. --room does as in:
+does.`,
 		Example: `  chat search pizza tonight
   chat search '"crash on start" from:ann after:2026-11-01'`,
 		Args: cobra.MinimumNArgs(1),

@@ -21,9 +21,10 @@ func (a *app) joinCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "join [NAME|HOST:PORT|chat://…]",
 		Short: "Join a server by name, address or invitation",
-		Long: `join finds the server by its name on this network, or goes to an address: digits
-behind the last colon are a port. A name that nobody answers to is tried as a
-host's. What begins with chat:// is an invitation, as chat invite makes it.`,
+		Long: `join finds the server by its name on this network, or goes to an address:
+digits behind the last colon are a port. A name that nobody answers to is
+tried as a host's. What begins with chat:// is an invitation, as chat invite
+makes it.`,
 		Example: `  chat join "Hack Night"
   chat join 192.168.1.5:25252 -r build`,
 		Args: cobra.MaximumNArgs(1),
@@ -51,9 +52,9 @@ func (a *app) hostCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "host [NAME]",
 		Short: "Open a room on this machine, and join it",
-		Long: `host starts a server in this program, makes it known on this network, and joins
-it. What was said is there again when you host the same name again; chatd runs a
-room that stays when you leave.`,
+		Long: `host starts a server in this program, makes it known on this network, and
+joins it. What was said is there again when you host the same name again;
+chatd runs a room that stays when you leave.`,
 		Example: `  chat host "Hack Night"`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

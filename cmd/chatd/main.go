@@ -44,13 +44,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Use:   "chatd",
 		Short: "Run a lanchat server",
 		Long: `chatd runs a chat room that people on this network find by name: with chat, or
-with nc and telnet at its port. It runs until it gets SIGINT or SIGTERM, and then
-says goodbye to everybody.
+with nc and telnet at its port. It runs until it gets SIGINT or SIGTERM, and
+then says goodbye to everybody.
 
 Once it is ready it prints one line on standard output:
   ready name="Hack Night" addr=192.168.1.5:25252 key="words of the fingerprint"
 
-Every flag can be given in the environment too: --post-rate as CHATD_POST_RATE.`,
+Every flag can be given in the environment too: --post-rate as
+CHATD_POST_RATE.`,
 		Example: `  chatd --name "Hack Night"
   chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo`,
 		Args:          cobra.NoArgs,
@@ -85,6 +86,7 @@ Every flag can be given in the environment too: --post-rate as CHATD_POST_RATE.`
 	f.IntVar(&o.postRate, "post-rate", 100, "posts a second that one person may send in the long run; a thousand may come at once")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
+	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
