@@ -63,7 +63,7 @@ func TestLookupReturns(t *testing.T) {
 				c := n.conn(t, ephemeral)
 				token := c.take()[0].packet.(*Query).Token
 				say := func(after time.Duration, c byte, token [TokenSize]byte) {
-					time.Sleep(start.Add(after).Sub(time.Now()))
+					time.Sleep(time.Until(start.Add(after)))
 					b := beaconOf(c)
 					n.conn(t, ephemeral).arrive(t, b.answer(token), 2, fmt.Sprintf("10.77.0.%d:25252", c))
 				}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 )
 
@@ -71,8 +70,6 @@ type socket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
 	oob  [128]byte // of read, which one goroutine calls
-
-	sending sync.Mutex // where the system has no option for one datagram, only for the socket
 }
 
 func (s *socket) read(b []byte) (int, arrival, error) {

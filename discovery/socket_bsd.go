@@ -5,10 +5,15 @@ package discovery
 import (
 	"net/netip"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// sending is held while a datagram is sent: the system has no option for one
+// datagram, only for the socket. One lock for all sockets is enough for so few.
+var sending sync.Mutex
 
 // bindsBroadcast: the directed broadcast addresses can be bound here; where one
 // cannot, the client goes on without it.
@@ -59,8 +64,8 @@ func (s *socket) write(b []byte, to netip.AddrPort, via link) error {
 		_, _, err := s.conn.WriteMsgUDPAddrPort(b, controlMessage(darwinPktinfo, info), to)
 		return err
 	}
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	sending.Lock()
+	defer sending.Unlock()
 	ones := 0
 	if to.Addr() == limited && via.directed().IsValid() {
 		ones, to = 1, netip.AddrPortFrom(via.directed(), to.Port())

@@ -4,9 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/sys/windows"
 )
+
+// sending is held while a datagram is sent: the system has no option for one
+// datagram, only for the socket. One lock for all sockets is enough for so few.
+var sending sync.Mutex
 
 // bindsBroadcast: Windows binds no broadcast address, and a second socket on the
 // wildcard would take datagrams away from a server. A client here learns of
@@ -26,8 +31,8 @@ func setOptions(fd uintptr, shared bool) error {
 
 // write sets the interface for the whole socket, sends, and is alone meanwhile.
 func (s *socket) write(b []byte, to netip.AddrPort, via link) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	sending.Lock()
+	defer sending.Unlock()
 	var index [4]byte
 	binary.BigEndian.PutUint32(index[:], uint32(via.index))
 	var failed error

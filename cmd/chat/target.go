@@ -180,11 +180,12 @@ var hostname = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-
 
 // conflict words that several servers claim one name: choosing is for a person.
 func conflict(name string, servers []discovery.Server) error {
-	text := fmt.Sprintf("several servers are called %q, with different keys. Ask the one who runs yours for the words of its key, and join it by address:", name)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("several servers are called %q, with different keys. Ask the one who runs yours for the words of its key, and join it by address:", name))
 	for _, s := range servers {
-		text += fmt.Sprintf("\n  chat join %s   key: %s", s.Addr, identity.Fingerprint(s.Key).Words())
+		text.WriteString(fmt.Sprintf("\n  chat join %s   key: %s", s.Addr, identity.Fingerprint(s.Key).Words()))
 	}
-	return usagef("%s", text)
+	return usagef("%s", text.String())
 }
 
 // theServer is the target of commands that are given none: what --server says,
@@ -200,11 +201,12 @@ func (a *app) theServer(ctx context.Context) (target, error) {
 	case len(servers) == 0:
 		return target{}, fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, -s HOST:PORT goes to one without looking", discovery.ErrNotFound)
 	case len(servers) > 1:
-		text := "there are several servers; say which with --server:"
+		var text strings.Builder
+		text.WriteString("there are several servers; say which with --server:")
 		for _, s := range servers {
-			text += fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr)
+			text.WriteString(fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr))
 		}
-		return target{}, usagef("%s", text)
+		return target{}, usagef("%s", text.String())
 	}
 	return target{name: servers[0].Name}, nil
 }

@@ -143,9 +143,9 @@ func TestTalk(t *testing.T) {
 		t.Errorf("joined: %+v", j)
 	}
 	carl.hears("hello")
-	p := await(ann, func(p *protocol.Presence) bool { return p.Count == 3 })
+	await(ann, func(p *protocol.Presence) bool { return p.Count == 3 })
 	carl.Close()
-	p = await(ann, func(p *protocol.Presence) bool { return p.Count == 2 })
+	p := await(ann, func(p *protocol.Presence) bool { return p.Count == 2 })
 	if len(p.Left) != 1 || p.Left[0] != carl.welcome.User {
 		t.Errorf("presence: %+v", p)
 	}

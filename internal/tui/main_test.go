@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -186,9 +187,16 @@ func (s *shot) enter(text string) {
 	s.press(tcell.KeyEnter, 0)
 }
 
+// post waits for a place in the queue of events.
+func (s *shot) post(ev tcell.Event) {
+	for s.PostEvent(ev) != nil {
+		runtime.Gosched()
+	}
+}
+
 // pasteRaw pastes as a terminal does: every byte is a key.
 func (s *shot) pasteRaw(text string) {
-	s.PostEventWait(tcell.NewEventPaste(true))
+	s.post(tcell.NewEventPaste(true))
 	for _, r := range text {
 		switch r {
 		case '\r':
@@ -201,12 +209,12 @@ func (s *shot) pasteRaw(text string) {
 			s.InjectKey(tcell.KeyRune, r, tcell.ModNone)
 		}
 	}
-	s.PostEventWait(tcell.NewEventPaste(false))
+	s.post(tcell.NewEventPaste(false))
 }
 
 // resize changes the terminal's size, on the event loop as tview expects it.
 func (s *shot) resize(w, h int) {
-	s.PostEventWait(&resizeTo{w: w, h: h})
+	s.post(&resizeTo{w: w, h: h})
 }
 
 // PollEvent carries out resize.

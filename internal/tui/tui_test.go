@@ -173,7 +173,7 @@ func TestHostileTextIsShownAsItIs(t *testing.T) {
 	ann.see("leftright")
 	ann.see("zerowidth")
 	screen := ann.see(`["region"]x[""]`)
-	for _, row := range strings.Split(screen, "\n") {
+	for row := range strings.SplitSeq(screen, "\n") {
 		_, talk, _ := strings.Cut(row, "│")
 		if strings.HasPrefix(talk, "21:00") {
 			t.Errorf("forged: %q", row)
@@ -288,7 +288,7 @@ func TestTheTerminalGoesAway(t *testing.T) {
 		t.Fatal("Run did not return")
 	}
 	bob := h.enter("bob", 80, 24)
-	bob.PostEventWait(tcell.NewEventError(io.ErrUnexpectedEOF))
+	bob.post(tcell.NewEventError(io.ErrUnexpectedEOF))
 	if err := <-bob.left; err == nil {
 		t.Error("Run = nil")
 	}

@@ -67,7 +67,7 @@ func FuzzWrap(f *testing.F) {
 			t.Fatal("no rows")
 		}
 		clean := strings.ReplaceAll(safetext.Text(s), "\t", "    ")
-		seen := ""
+		var seen strings.Builder
 		w := first
 		for i, r := range rows {
 			if n := width(r.text); n > w {
@@ -82,11 +82,11 @@ func FuzzWrap(f *testing.F) {
 			if r.text != "?" && !strings.HasPrefix(clean[r.off:], r.text) {
 				t.Errorf("row %q is not at %d", r.text, r.off)
 			}
-			seen += r.text
+			seen.WriteString(r.text)
 			w = rest
 		}
 		bare := strings.NewReplacer(" ", "", "\n", "")
-		if got, want := bare.Replace(seen), bare.Replace(clean); min(first, rest) > 1 && got != want {
+		if got, want := bare.Replace(seen.String()), bare.Replace(clean); min(first, rest) > 1 && got != want {
 			t.Errorf("lost: %q, want %q", got, want)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type Config struct {
 	Listen      string // HOST:PORT; empty: DefaultListen, or any port when that is taken
 	Data        string // the directory of this server's key and log
 	Memory      bool   // keep the log in memory: it ends with the server
+	Keep        roomlog.Keep
 	NoDiscovery bool
 	Discovery   discovery.Config
 	PostRate    int // 0: the default
@@ -125,6 +127,9 @@ func openLog(cfg Config) (roomlog.Log, error) {
 	store, err := roomlog.OpenSQLite(cfg.Data)
 	if err != nil {
 		return nil, err
+	}
+	if err := store.Retain(cfg.Keep); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	return roomlog.Local(store), nil
 }
@@ -227,12 +232,7 @@ func reachable(bound netip.AddrPort, only []string) netip.AddrPort {
 }
 
 func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 // DataDir is the directory of a server's key, one for each name, below base. A
