@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,12 +14,13 @@ import (
 
 	"lanchat/cmd/internal/serve"
 	"lanchat/discovery"
+	"lanchat/internal/roomlog"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // The exit codes.
 const (
@@ -30,6 +32,7 @@ const (
 type options struct {
 	name, listen, data  string
 	memory              bool
+	keep                keepFlag
 	noDiscovery         bool
 	discoveryPort       uint16
 	discoveryInterfaces []string
@@ -37,9 +40,9 @@ type options struct {
 	logLevel, logFormat string
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var o options
-	started := false
+	started := false // from here on, what fails is no wrong usage
 	cmd := &cobra.Command{
 		Use:   "chatd",
 		Short: "Run a lanchat server",
@@ -53,7 +56,9 @@ Once it is ready it prints one line on standard output:
 Every flag can be given in the environment too: --post-rate as
 CHATD_POST_RATE.`,
 		Example: `  chatd --name "Hack Night"
-  chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo`,
+  chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo
+  chatd --keep 30d              forget what is older than 30 days
+  chatd --keep 10GB             keep as much as fits 10 GB`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -71,6 +76,9 @@ CHATD_POST_RATE.`,
 			if o.postRate < 1 {
 				return fmt.Errorf("--post-rate: %d is no rate; it is a number of posts a second, at least 1", o.postRate)
 			}
+			if o.memory && o.keep.Keep != (roomlog.Keep{}) {
+				return errors.New("--keep: with --memory nothing is kept beyond the process, and of it only the newest 64 MiB")
+			}
 			started = true
 			return serveUntilSignal(o, logger, stdout)
 		},
@@ -80,6 +88,7 @@ CHATD_POST_RATE.`,
 	f.StringVar(&o.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
 	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key and log; without it one below the user's data directory, by name")
 	f.BoolVar(&o.memory, "memory", false, "keep what is said in memory only: it ends with the server")
+	f.Var(&o.keep, "keep", "remove the oldest entries for good: those over an `AGE` such as 12h or 30d,\nor whatever is more than a size such as 500MB or 10GB; off keeps everything")
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
@@ -87,7 +96,9 @@ CHATD_POST_RATE.`,
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
+	cmd.AddCommand(exportCommand(&started), importCommand(&started))
 	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	cmd.CompletionOptions.DisableDefaultCmd = true
@@ -115,6 +126,29 @@ func fromEnvironment(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
+// dataDir is the directory of a server's key and log: the one that was given, or
+// that of the server's name.
+func dataDir(data, name string) (string, error) {
+	if data != "" {
+		return data, nil
+	}
+	home, err := serve.DataHome()
+	if err != nil {
+		return "", fmt.Errorf("finding the data directory: %w; --data DIR names one", err)
+	}
+	return serve.DataDir(home, name), nil
+}
+
+// keepFlag is the value of --keep.
+type keepFlag struct{ roomlog.Keep }
+
+func (k *keepFlag) Set(s string) (err error) {
+	k.Keep, err = roomlog.ParseKeep(s)
+	return err
+}
+
+func (k *keepFlag) Type() string { return "string" }
+
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -132,15 +166,12 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if o.data == "" {
-		home, err := serve.DataHome()
-		if err != nil {
-			return fmt.Errorf("finding the data directory: %w; --data DIR names one", err)
-		}
-		o.data = serve.DataDir(home, o.name)
+	data, err := dataDir(o.data, o.name)
+	if err != nil {
+		return err
 	}
 	s, err := serve.Start(serve.Config{
-		Name: o.name, Listen: o.listen, Data: o.data, Memory: o.memory, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
+		Name: o.name, Listen: o.listen, Data: data, Memory: o.memory, Keep: o.keep.Keep, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
 		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
 		Software:  serve.Software(), Logger: logger,
 	})

@@ -22,6 +22,7 @@ func (c *Client) Run(ctx context.Context) error {
 	var wait backoff
 	wait.random = c.cfg.random
 	for first := true; ; first = false {
+		begin := time.Now()
 		went, err := c.once(ctx)
 		if went {
 			wait.reset()
@@ -34,7 +35,7 @@ func (c *Client) Run(ctx context.Context) error {
 			_ = c.emit(ctx, GaveUp{err})
 			return err
 		}
-		pause := wait.next(err)
+		pause := max(wait.next(err), connectEach-time.Since(begin))
 		if c.emit(ctx, WentDown{Err: err, RetryAt: time.Now().Add(pause)}) != nil {
 			return nil
 		}
@@ -193,6 +194,9 @@ type backoff struct {
 const (
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = 15 * time.Second
+	// connectEach is the least time between two connects: a server that welcomes
+	// and drops is not tried without a pause.
+	connectEach = 200 * time.Millisecond
 )
 
 func (b *backoff) reset() { b.tries = 0 }

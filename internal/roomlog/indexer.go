@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type indexer struct {
 }
 
 const (
-	indexBatch = 256                    // entries in one transaction: posting waits for no more
+	indexBatch = 128                    // entries in one transaction: posting waits for no more
+	mergePages = 8                      // pages that one step of a merge writes, for the same reason
 	indexPause = 100 * time.Millisecond // after a commit; in a burst, once for many
 )
 
@@ -78,7 +80,9 @@ func (x *indexer) run(ctx context.Context) {
 		}
 		// A fault here is one of the file, and posting tells of it. What is not
 		// indexed now is later.
-		_ = x.catchUp(ctx)
+		if x.catchUp(ctx) == nil {
+			_ = x.merge(ctx, math.MaxInt)
+		}
 		if time.Since(markers) >= markerFlush {
 			markers = time.Now()
 			x.s.writing.Lock()
@@ -101,7 +105,40 @@ func (x *indexer) catchUp(ctx context.Context) error {
 		if err != nil || indexed >= last {
 			return err
 		}
+		// Far behind, it would make so many parts that FTS5 merges them at once.
+		if err := x.merge(ctx, 4); err != nil {
+			return err
+		}
 	}
+}
+
+// merge makes fewer and larger parts of the many small ones that steps have
+// written: a search looks into each. FTS5 would do it as part of one step or
+// another, and posting would wait for all of it; here it waits for mergePages.
+func (x *indexer) merge(ctx context.Context, steps int) error {
+	for range steps {
+		x.s.writing.Lock()
+		more, err := mergeWords(ctx, x.conn, mergePages)
+		x.s.writing.Unlock()
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeWords merges parts of the index, so many pages, and reports whether there
+// was anything to merge. With pages below 0 it begins to make one part of all.
+func mergeWords(ctx context.Context, c *sql.Conn, pages int) (more bool, err error) {
+	var before, after int64
+	if err := c.QueryRowContext(ctx, "SELECT total_changes()").Scan(&before); err != nil {
+		return false, err
+	}
+	if _, err := c.ExecContext(ctx, "INSERT INTO words (words, rank) VALUES ('merge', ?)", pages); err != nil {
+		return false, err
+	}
+	err = c.QueryRowContext(ctx, "SELECT total_changes()").Scan(&after)
+	return after-before >= 2, err // the command itself counts as one
 }
 
 // step indexes the next batch and returns how far the index has come.

@@ -16,14 +16,57 @@
 // A post's id is unique in the log. Submitting the same id, room and content
 // again gives the entry that is already there, whoever submits it; another
 // content under a known id fails with [ErrIDConflict]. The memory store knows
-// the last 1,048,576 ids.
+// the last 1,048,576 ids; SQLite knows the id of every entry that it has, and of
+// a removed one for 30 days past its removal.
 //
 // # What survives
 //
 // [Memory] keeps nothing beyond the process, and of the entries the newest
 // [MemoryBudget] bytes: older ones are dropped, oldest first.
 //
-// A Log may be used by any number of goroutines at once.
+// [SQLite] keeps its promise through these faults:
+//
+//   - A process that is killed, at whatever moment: every entry that was
+//     acknowledged is there, in its place, and of those under way each is there
+//     as a whole or not at all. Topics, bound nicks and the ids of removed entries
+//     are kept likewise. Of the read markers, the moves of the last two seconds may
+//     be lost. The index is completed when the log is opened again, and no search
+//     misses anything by it.
+//   - A power cut: the same, as far as the disk keeps what it has acknowledged to
+//     fdatasync. Each commit waits for that (synchronous=FULL). What an interrupted
+//     retention had already removed may be back, and is then removed again.
+//   - A full disk, or one that fails: a post is refused with [ErrUnavailable] and
+//     nothing of its batch is kept; reading and searching go on. Nothing that was
+//     acknowledged is lost, and posting works again as soon as there is space.
+//   - A damaged file: it is not opened, or reading fails with [ErrUnavailable]; it
+//     is never silently replaced by an empty log.
+//
+// # Retention
+//
+// With a [Keep], entries are removed for good once they are too old, or once the
+// pages in use are more than so many bytes: the oldest of the whole log first,
+// whatever their room. [SQLite.Retain] does it behind the commits, at once and
+// then every minute, and a post waits for one small step at most. While more is
+// posted than steps can remove, the log is larger than its bound for a time.
+//
+// A removed entry is not read, found or searched any more. Its text is overwritten
+// in the file as it is removed, and its single words in the index when that is
+// merged, which is within a day. Older copies in the write-ahead log go as soon as
+// no reader needs them. The space goes back to the file system, but for a
+// sixteenth that is kept for what comes. What stays is the room with its topic and
+// its head, so that numbers never begin again, and for 30 days each entry's id
+// with a hash of its content, so that a post that is sent again is acknowledged as
+// it was the first time. (Where Keep bounds bytes, ids get at most a quarter of
+// them; on a server so busy that this is too little, the oldest ids go earlier.)
+//
+// # Who may use what
+//
+// One process at a time opens a log with [OpenSQLite]; another gets [ErrLocked].
+// Beside it, any number of processes may read the file through a [SQLiteReader].
+// A Store's Append is called by one goroutine at a time, Import by nobody while
+// there is an Append; everything else, and everything of a Log, may be called by
+// any number of goroutines at once. Reading and searching never hold up posting
+// for longer than it takes to index a batch of what was posted before.
 package roomlog
 
 import (

@@ -24,6 +24,11 @@ var migrations = []string{
 	CREATE TABLE nicks (nick TEXT PRIMARY KEY, user BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 	CREATE INDEX nicks_user ON nicks (user);
 	CREATE VIRTUAL TABLE words USING fts5 (text, place, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");`,
+	// 2. The ids of removed entries are dropped in the order of their removal.
+	// The index does not merge its parts while it is written to, which can take
+	// long: see indexer.merge.
+	`CREATE INDEX gone_removed ON gone (removed);
+	INSERT INTO words (words, rank) VALUES ('automerge', 0);`,
 }
 
 // migrate brings the file up to the newest schema, each step in a transaction
@@ -34,7 +39,7 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 		return err
 	}
 	if version > len(migrations) {
-		return fmt.Errorf("the log has version %d, and this program knows up to %d: it was written by a newer lanchat; use that one", version, len(migrations))
+		return errNewer(version)
 	}
 	for ; version < len(migrations); version++ {
 		tx, err := db.BeginTx(ctx, nil)
@@ -53,4 +58,8 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 		}
 	}
 	return nil
+}
+
+func errNewer(version int) error {
+	return fmt.Errorf("the log has version %d, and this program knows up to %d: it was written by a newer lanchat; use that one", version, len(migrations))
 }

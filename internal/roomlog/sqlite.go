@@ -35,10 +35,14 @@ type SQLite struct {
 	w       *sql.Conn
 	wdb     *sql.DB
 	insert  *sql.Stmt
+	setHead *sql.Stmt
 	byID    *sql.Stmt
+	byGone  *sql.Stmt
 	last    int64 // the newest entry's time; guarded by writing
 	n       int64 // its place; guarded by writing
-	gone    bool  // there are ids of removed entries; guarded by writing
+	// goneMax is the greatest id of a removed entry, zero when there is none: a
+	// post with a greater one need not be looked for there. Guarded by writing.
+	goneMax protocol.ID
 
 	mu      sync.RWMutex
 	rooms   map[string]*sqliteRoom
@@ -47,7 +51,8 @@ type SQLite struct {
 	directs map[protocol.UserID][]string
 	markers map[markerKey]uint64 // moved, and not yet written
 
-	indexer *indexer
+	indexer   *indexer
+	retention *retention // nil until Retain
 }
 
 type sqliteRoom struct {
@@ -67,8 +72,11 @@ func OpenSQLite(dir string) (*SQLite, error) {
 	if err == nil {
 		return s, nil
 	}
-	if code := sqliteCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
 		err = fmt.Errorf("%w: the file is damaged. Nothing was changed. Put back a copy, or move the file away to begin a new log", err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		err = fmt.Errorf("%w: the directory and the files in it cannot be written: check their permissions, and whether the disk is mounted read-only", err)
 	}
 	return nil, fmt.Errorf("opening the log %s: %w", filepath.Join(dir, "log.db"), err)
 }
@@ -104,7 +112,13 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 		VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
 		return nil, err
 	}
+	if s.setHead, err = s.w.PrepareContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?"); err != nil {
+		return nil, err
+	}
 	if s.byID, err = s.w.PrepareContext(ctx, `SELECT room, seq, at, kind, text, target FROM entries WHERE id = ?`); err != nil {
+		return nil, err
+	}
+	if s.byGone, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?"); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("sqlite", dsn(dir, "log.db", "_pragma=query_only(ON)&_pragma=busy_timeout(10000)")); err != nil {
@@ -155,7 +169,14 @@ func (s *SQLite) load(ctx context.Context) error {
 	if err := s.w.QueryRowContext(ctx, "SELECT coalesce(max(n), 0), coalesce((SELECT at FROM entries ORDER BY n DESC LIMIT 1), 0) FROM entries").Scan(&s.n, &s.last); err != nil {
 		return err
 	}
-	if err := s.w.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM gone)").Scan(&s.gone); err != nil {
+	// Where the newest entries were removed too, places and times go on behind
+	// them all the same.
+	n, last, err := meta(ctx, s.w, metaRemoved)
+	if err != nil {
+		return err
+	}
+	s.n, s.last = max(s.n, n), max(s.last, last)
+	if s.goneMax, err = goneMax(ctx, s.w); err != nil {
 		return err
 	}
 	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic FROM rooms")
@@ -186,7 +207,11 @@ func (s *SQLite) addRoom(r *sqliteRoom) {
 
 // Close writes what is still in memory and closes the files.
 func (s *SQLite) Close() error {
-	stopped := s.indexer.stop()
+	var stopped error
+	if s.retention != nil {
+		stopped = s.retention.stop()
+	}
+	stopped = errors.Join(stopped, s.indexer.stop())
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	written := s.writeMarkers(context.Background())
@@ -195,7 +220,7 @@ func (s *SQLite) Close() error {
 
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.byID} {
+	for _, stmt := range []*sql.Stmt{s.insert, s.setHead, s.byID, s.byGone} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

@@ -12,19 +12,26 @@ import (
 
 const entryColumns = "e.room, e.seq, e.id, e.at, e.user, e.nick, e.flags, e.kind, e.text, e.target"
 
-// scan reads one row of entryColumns.
-func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, error) {
-	var e protocol.Entry
-	var room int64
+// scanEntry reads one row of entryColumns; the room is still to be named.
+func scanEntry(row interface{ Scan(...any) error }) (e protocol.Entry, room int64, err error) {
 	var id, user, target []byte
 	var flags int
 	if err := row.Scan(&room, &e.Seq, &id, &e.At, &user, &e.Nick, &flags, (*string)(&e.Kind), &e.Text, &target); err != nil {
-		return e, err
+		return e, 0, err
 	}
 	copy(e.ID[:], id)
 	copy(e.User[:], user)
 	copy(e.Target[:], target)
 	e.Guest, e.Bot = flags&flagGuest != 0, flags&flagBot != 0
+	return e, room, nil
+}
+
+// scan reads one row of entryColumns.
+func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, error) {
+	e, room, err := scanEntry(row)
+	if err != nil {
+		return e, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if r := s.byRoom[room]; r != nil {

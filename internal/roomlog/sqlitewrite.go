@@ -33,7 +33,7 @@ func (s *SQLite) Append(batch []Record) error {
 	err := s.transact(context.Background(), func(ctx context.Context) error {
 		for i := range batch {
 			r := &batch[i]
-			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1)
+			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1, 0)
 			switch {
 			case errors.Is(err, ErrIDConflict):
 				r.Err = err
@@ -45,8 +45,15 @@ func (s *SQLite) Append(batch []Record) error {
 				r.Known = true
 			}
 		}
-		for _, r := range rooms {
-			if _, err := s.w.ExecContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?", int64(r.info.Head), r.info.Topic, r.id); err != nil {
+		for name, r := range rooms {
+			if _, known := s.Room(name); !known && r.info.Head == 0 { // all that was posted to this new room was refused
+				if _, err := s.w.ExecContext(ctx, "DELETE FROM rooms WHERE id = ?", r.id); err != nil {
+					return err
+				}
+				delete(rooms, name)
+				continue
+			}
+			if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.id); err != nil {
 				return err
 			}
 		}
@@ -58,6 +65,21 @@ func (s *SQLite) Append(batch []Record) error {
 		}
 		return err
 	}
+	s.committed(rooms, n, last)
+	return nil
+}
+
+func (s *SQLite) saveHeads(ctx context.Context, rooms heads) error {
+	for _, r := range rooms {
+		if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// committed makes known what is in the file now. writing is held.
+func (s *SQLite) committed(rooms heads, n, last int64) {
 	s.n, s.last = n, last
 	s.mu.Lock()
 	for name, r := range rooms {
@@ -69,40 +91,48 @@ func (s *SQLite) Append(batch []Record) error {
 	}
 	s.mu.Unlock()
 	s.indexer.wakeUp()
-	return nil
 }
 
 // transact runs do as one transaction of the writing connection, durable when
 // transact returns nil. It is not a sql.Tx, under which prepared statements are
 // parsed anew each time. writing is held.
 func (s *SQLite) transact(ctx context.Context, do func(ctx context.Context) error) error {
-	if _, err := s.w.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return s.unavailable(err)
-	}
-	err := do(ctx)
-	if err == nil {
-		_, err = s.w.ExecContext(ctx, "COMMIT")
-	}
-	if err != nil {
-		// Some faults have already ended the transaction; then this one fails.
-		_, _ = s.w.ExecContext(ctx, "ROLLBACK")
+	if err := transact(ctx, s.w, do); err != nil {
 		return s.unavailable(err)
 	}
 	return nil
 }
 
+// transact runs do as one transaction of a connection.
+func transact(ctx context.Context, c *sql.Conn, do func(ctx context.Context) error) error {
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do(ctx)
+	if err == nil {
+		_, err = c.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// Some faults have already ended the transaction; then this one fails. It
+		// must be tried even when ctx is what has ended.
+		_, _ = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
+}
+
 // add adds an entry at place n, unless its id is known; then it gets the known
-// one's number and time.
-func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64) (added bool, err error) {
-	if s.gone {
+// one's number and time. Its number is the room's next, but at least seq.
+func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64, seq uint64) (added bool, err error) {
+	if bytes.Compare(e.ID[:], s.goneMax[:]) <= 0 {
 		if known, err := s.wasRemoved(ctx, e); known || err != nil {
 			return false, err
 		}
 	}
-	r, err := s.roomFor(ctx, rooms, e.Room)
+	r, err := s.roomFor(ctx, rooms, e)
 	if err != nil {
 		return false, err
 	}
+	seq = max(seq, r.info.Head+1)
 	flags := 0
 	if e.Guest {
 		flags |= flagGuest
@@ -114,7 +144,7 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 	if !e.Target.IsZero() {
 		target = e.Target[:]
 	}
-	result, err := s.insert.ExecContext(ctx, n, r.id, int64(r.info.Head+1), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
+	result, err := s.insert.ExecContext(ctx, n, r.id, int64(seq), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
 	if err != nil {
 		return false, err
 	}
@@ -124,16 +154,18 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 		}
 		return false, s.known(ctx, rooms, e)
 	}
-	r.info.Head++
-	e.Seq, e.At = r.info.Head, at
+	r.info.Head = seq
+	e.Seq, e.At = seq, at
 	if e.Kind == protocol.KindTopic {
 		r.info.Topic = e.Text
 	}
 	return true, nil
 }
 
-// roomFor returns the room as the transaction sees it, making it.
-func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqliteRoom, error) {
+// roomFor returns an entry's room as the transaction sees it, making it: but not
+// for an entry that will not stand in it, as its id belongs to another.
+func (s *SQLite) roomFor(ctx context.Context, rooms heads, e *protocol.Entry) (*sqliteRoom, error) {
+	name := e.Room
 	if r := rooms[name]; r != nil {
 		return r, nil
 	}
@@ -144,6 +176,13 @@ func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqlite
 		r := *known
 		rooms[name] = &r
 		return &r, nil
+	}
+	var elsewhere bool
+	if err := s.w.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM entries WHERE id = ?)", e.ID[:]).Scan(&elsewhere); err != nil {
+		return nil, err
+	}
+	if elsewhere {
+		return nil, ErrIDConflict
 	}
 	result, err := s.w.ExecContext(ctx, "INSERT INTO rooms (name, head, topic) VALUES (?, 0, '')", name)
 	if err != nil {
@@ -182,7 +221,7 @@ func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry) (bool, error
 	var room, at int64
 	var seq uint64
 	var sum []byte
-	err := s.w.QueryRowContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?", e.ID[:]).Scan(&room, &seq, &at, &sum)
+	err := s.byGone.QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &sum)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil

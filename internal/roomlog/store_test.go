@@ -78,6 +78,14 @@ func TestStoreNumbersAndKnownIDs(t *testing.T) {
 				t.Errorf("another content or room under a known id: %v", r.Err)
 			}
 		}
+		elsewhere := a
+		elsewhere.Room = "attic"
+		if r := add(t, s, elsewhere)[0]; !errors.Is(r.Err, ErrIDConflict) {
+			t.Errorf("a known id in a new room: %v", r.Err)
+		}
+		if info, ok := s.Room("attic"); ok || s.RoomCount() != 2 {
+			t.Errorf("a refused post has made the room %+v", info)
+		}
 		if info, ok := s.Room("lobby"); !ok || info.Head != 2 {
 			t.Errorf("lobby: %+v", info)
 		}

@@ -183,7 +183,7 @@ type native struct{ conn *protocol.Conn }
 func (d *native) kind() doorKind                  { return nativeDoor }
 func (d *native) read() (protocol.Message, error) { return d.conn.Read() }
 func (d *native) write(b []byte) error            { return inPieces(b, d.conn.WriteFrames) }
-func (d *native) close()                          { d.conn.Close() }
+func (d *native) close()                          { hangUp(d.conn.NetConn()) }
 
 // inPieces writes b a piece at a time. Each has protocol.WriteTimeout, so that a
 // slow peer lasts as long as it takes two kilobytes a second, however much is sent.

@@ -69,7 +69,7 @@ const (
 	bigRoomNames   = 20              // names in a big room's presence message
 	greetAfter     = 2 * time.Second // of silence: this is a person
 	hangUpAfter    = time.Second     // what a peer may still send when all is said, in time
-	hangUpBytes    = 64 << 10        // and in bytes
+	hangUpBytes    = 4 << 20         // and in bytes: more than the posts that may be under way
 	maxQuery       = 1 << 10         // bytes of a search
 	typingEvery    = 2 * time.Second // typing notes of one session
 )

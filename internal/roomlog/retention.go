@@ -1,0 +1,279 @@
+package roomlog
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// retention removes the oldest entries, as Keep says, behind the commits and in
+// small steps: a post waits for one step at most.
+//
+// A step takes entries out of the log and of the index, and remembers their ids.
+// What a pass of such steps leaves is cleared up behind it: the index drops the
+// removed entries' words when it is merged, the file gives pages back, and the
+// write-ahead log, in which older texts may stand, is emptied.
+//
+// Its connection does not wait for the disk. What a power cut takes of its work
+// is done again, as all of it follows from what is in the file.
+type retention struct {
+	s    *SQLite
+	keep Keep
+	db   *sql.DB
+	conn *sql.Conn
+	quit context.CancelFunc
+	done sync.WaitGroup
+
+	remember, unindex, drop *sql.Stmt
+	pageSize                int64
+
+	ids    int64 // rows of gone, where Keep bounds bytes; -1: not yet counted
+	uneven bool  // the write-ahead log may hold removed texts
+}
+
+const (
+	retentionTick = time.Minute
+
+	// One step is at most this much; it takes a few milliseconds.
+	removeEntries = 128
+	removeBytes   = 256 << 10 // of text
+	forgetIDs     = 512
+	vacuumPages   = 64
+
+	// idsKept is how long a removed entry's id is known: a post that is sent
+	// again within it gets its old acknowledgement.
+	idsKept = 30 * 24 * time.Hour
+	// Where Keep bounds bytes, ids get at most this part of them, and the oldest
+	// give way: else a busy server would keep ids in place of entries.
+	idsShare = 4
+	idSize   = 110 // bytes in the file, about
+
+	mergeEvery = 24 * time.Hour // a merge may have to read the whole index
+)
+
+// Retain begins to remove what keep does not want, and goes on until Close. It
+// is called once at most, even with the zero Keep: ids that are no longer needed
+// are dropped all the same.
+func (s *SQLite) Retain(keep Keep) error {
+	r, err := newRetention(s, keep)
+	if err != nil {
+		return s.unavailable(err)
+	}
+	s.retention = r
+	ctx, quit := context.WithCancel(context.Background())
+	r.quit = quit
+	r.done.Go(func() { r.run(ctx) })
+	return nil
+}
+
+func newRetention(s *SQLite, keep Keep) (*retention, error) {
+	r := &retention{s: s, keep: keep, quit: func() {}, ids: -1, uneven: true}
+	var err error
+	// No busy_timeout: emptying the write-ahead log does not wait for a reader.
+	if r.db, err = sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(0)")); err != nil {
+		return nil, err
+	}
+	r.db.SetMaxOpenConns(1)
+	if err := r.prepare(context.Background()); err != nil {
+		return nil, errors.Join(err, r.db.Close())
+	}
+	return r, nil
+}
+
+func (r *retention) prepare(ctx context.Context) (err error) {
+	if r.conn, err = r.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err = r.conn.QueryRowContext(ctx, "PRAGMA page_size").Scan(&r.pageSize); err != nil {
+		return err
+	}
+	if r.remember, err = r.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO gone (id, room, seq, at, sum, removed) VALUES (?,?,?,?,?,?)"); err != nil {
+		return err
+	}
+	if r.unindex, err = r.conn.PrepareContext(ctx, "DELETE FROM words WHERE rowid = ?"); err != nil {
+		return err
+	}
+	r.drop, err = r.conn.PrepareContext(ctx, "DELETE FROM entries WHERE n = ?")
+	return err
+}
+
+func (r *retention) stop() error {
+	r.quit()
+	r.done.Wait()
+	return errors.Join(r.remember.Close(), r.unindex.Close(), r.drop.Close(), r.conn.Close(), r.db.Close())
+}
+
+func (r *retention) run(ctx context.Context) {
+	tick := time.NewTicker(retentionTick)
+	defer tick.Stop()
+	for {
+		// A fault here is one of the file, and posting tells of it. What was not
+		// removed now is later.
+		_ = r.pass(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pass removes whatever is to be removed now.
+func (r *retention) pass(ctx context.Context) error {
+	for _, step := range []func(context.Context) (bool, error){r.remove, r.forget} {
+		did, err := r.repeat(ctx, step)
+		if err != nil {
+			return err
+		}
+		r.uneven = r.uneven || did
+	}
+	if err := r.merge(ctx); err != nil {
+		return err
+	}
+	if _, err := r.repeat(ctx, r.shrink); err != nil {
+		return err
+	}
+	if r.uneven {
+		return r.truncate(ctx)
+	}
+	return nil
+}
+
+// repeat takes steps until there is nothing more to do. Between two it rests for
+// as long as one took: the other half of the time belongs to posting alone.
+func (r *retention) repeat(ctx context.Context, step func(context.Context) (more bool, err error)) (did bool, err error) {
+	for {
+		r.s.writing.Lock()
+		begin := time.Now()
+		more, err := step(ctx)
+		took := time.Since(begin)
+		r.s.writing.Unlock()
+		if err != nil || !more {
+			return did, err
+		}
+		did = true
+		select {
+		case <-time.After(took):
+		case <-ctx.Done():
+			return did, ctx.Err()
+		}
+	}
+}
+
+// remove takes the oldest entries out of the log. writing is held.
+func (r *retention) remove(ctx context.Context) (more bool, err error) {
+	var before int64 // what was said before this goes
+	switch {
+	case r.keep.Age > 0:
+		before = r.s.now().Add(-r.keep.Age).UnixNano()
+	case r.keep.Bytes > 0:
+		if pages, free, err := r.pages(ctx); err != nil || (pages-free)*r.pageSize <= r.keep.Bytes {
+			return false, err
+		}
+		// What removed entries still take of the index is not taken from others.
+		if more, err := mergeWords(ctx, r.conn, mergePages); err != nil || more {
+			return more, err
+		}
+		before = r.s.last + 1
+	default:
+		return false, nil
+	}
+	old, err := r.oldest(ctx, before)
+	if err != nil || len(old) == 0 {
+		return false, err
+	}
+	newest, now := r.s.goneMax, r.s.now().Unix()
+	err = transact(ctx, r.conn, func(ctx context.Context) error {
+		for _, e := range old {
+			if _, err := r.remember.ExecContext(ctx, e.ID[:], e.room, int64(e.Seq), e.At, contentSum(&e.Entry), now); err != nil {
+				return err
+			}
+			if _, err := r.unindex.ExecContext(ctx, e.n); err != nil {
+				return err
+			}
+			if _, err := r.drop.ExecContext(ctx, e.n); err != nil {
+				return err
+			}
+			if bytes.Compare(e.ID[:], newest[:]) > 0 {
+				newest = e.ID
+			}
+		}
+		last := old[len(old)-1]
+		return setMeta(ctx, r.conn, metaRemoved, last.n, last.At)
+	})
+	if err != nil {
+		return false, err
+	}
+	r.s.goneMax = newest
+	if r.ids >= 0 {
+		r.ids += int64(len(old))
+	}
+	return true, nil
+}
+
+type oldEntry struct {
+	protocol.Entry
+	n, room int64
+}
+
+// oldest returns the oldest entries that were said before a time, one step's.
+func (r *retention) oldest(ctx context.Context, before int64) ([]oldEntry, error) {
+	rows, err := r.conn.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target FROM entries ORDER BY n LIMIT ?", removeEntries)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var old []oldEntry
+	for size := 0; size < removeBytes && rows.Next(); {
+		var e oldEntry
+		var id, target []byte
+		if err := rows.Scan(&e.n, &e.room, &e.Seq, &id, &e.At, (*string)(&e.Kind), &e.Text, &target); err != nil {
+			return nil, err
+		}
+		if e.At >= before {
+			break
+		}
+		copy(e.ID[:], id)
+		copy(e.Target[:], target)
+		old = append(old, e)
+		size += len(e.Text)
+	}
+	return old, rows.Err()
+}
+
+// forget drops the ids that need not be known any longer. writing is held.
+func (r *retention) forget(ctx context.Context) (more bool, err error) {
+	if r.s.goneMax.IsZero() {
+		return false, nil
+	}
+	before, most := r.s.now().Add(-idsKept).Unix(), int64(forgetIDs)
+	if r.keep.Bytes > 0 {
+		if r.ids < 0 {
+			if err := r.conn.QueryRowContext(ctx, "SELECT count(*) FROM gone").Scan(&r.ids); err != nil {
+				return false, err
+			}
+		}
+		if tooMany := r.ids - r.keep.Bytes/idsShare/idSize; tooMany > 0 {
+			before, most = math.MaxInt64, min(most, tooMany)
+		}
+	}
+	result, err := r.conn.ExecContext(ctx, "DELETE FROM gone WHERE id IN (SELECT id FROM gone WHERE removed < ? ORDER BY removed LIMIT ?)", before, most)
+	if err != nil {
+		return false, err
+	}
+	count, err := result.RowsAffected()
+	if err != nil || count == 0 {
+		return false, err
+	}
+	if r.ids >= 0 {
+		r.ids -= count
+	}
+	r.s.goneMax, err = goneMax(ctx, r.conn)
+	return true, err
+}
