@@ -89,6 +89,7 @@ type Client struct {
 	requests []protocol.Message
 	refs     uint32
 	joins    map[uint32]string // rooms whose join is not yet answered, by ref
+	leaves   map[uint32]string // rooms whose leave is not yet answered, by ref
 	wake     chan struct{}     // the sender may have something to do
 	drained  chan struct{}     // closed and replaced when a post leaves the outbox
 	journal  *journal          // from the first connection on, when posts are to be kept
@@ -106,7 +107,7 @@ type wish struct {
 
 // New makes a client; Run connects it.
 func New(cfg Config) *Client {
-	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), joins: map[uint32]string{},
+	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), joins: map[uint32]string{}, leaves: map[uint32]string{},
 		wake: make(chan struct{}, 1), drained: make(chan struct{})}
 	for _, room := range cfg.Rooms {
 		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live})
@@ -208,9 +209,11 @@ func (c *Client) unwish(room string) {
 func (c *Client) Leave(room string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := c.request(&protocol.Leave{Room: room}); err != nil {
+	ref, err := c.request(&protocol.Leave{Room: room})
+	if err != nil {
 		return err
 	}
+	c.leaves[ref] = room
 	c.unwish(room)
 	return nil
 }

@@ -97,6 +97,11 @@ func (c *Client) once(ctx context.Context) (went bool, err error) {
 	c.outbox.rewind()
 	c.requests = nil
 	c.mu.Unlock()
+	for _, room := range c.leftUnanswered() {
+		if err := c.emit(ctx, Received{&protocol.Left{Room: room}, time.Now()}); err != nil {
+			return true, err
+		}
+	}
 	return true, err
 }
 

@@ -156,9 +156,37 @@ func (l *session) receiveOne(ctx context.Context, m protocol.Message) error {
 			l.answered(m.ID)
 			return l.c.emit(ctx, Refused{m.ID, m.Error()})
 		}
+		if room, left := l.left(m.Ref); left { // one was not in it any more
+			return l.c.emit(ctx, Received{&protocol.Left{Ref: m.Ref, Room: room}, time.Now()})
+		}
 		l.joinFailed(m.Ref)
+	case *protocol.Left:
+		l.left(m.Ref)
 	}
 	return l.c.emit(ctx, Received{m, time.Now()})
+}
+
+// left notes the answer to a leave, if ref is one's.
+func (l *session) left(ref uint32) (room string, ok bool) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	room, ok = l.c.leaves[ref]
+	delete(l.c.leaves, ref)
+	return room, ok
+}
+
+// leftUnanswered are the rooms whose leave the connection took with it. They are
+// not joined again, so they are left.
+func (c *Client) leftUnanswered() (rooms []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, room := range c.leaves {
+		if c.wished(room) == nil {
+			rooms = append(rooms, room)
+		}
+	}
+	clear(c.leaves)
+	return rooms
 }
 
 // fresh moves the room's cursor to an entry, and reports whether the entry is a

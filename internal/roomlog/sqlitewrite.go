@@ -45,19 +45,7 @@ func (s *SQLite) Append(batch []Record) error {
 				r.Known = true
 			}
 		}
-		for name, r := range rooms {
-			if _, known := s.Room(name); !known && r.info.Head == 0 { // all that was posted to this new room was refused
-				if _, err := s.w.ExecContext(ctx, "DELETE FROM rooms WHERE id = ?", r.id); err != nil {
-					return err
-				}
-				delete(rooms, name)
-				continue
-			}
-			if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.id); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.saveHeads(ctx, rooms)
 	})
 	if err != nil {
 		for i := range batch { // nothing of it is kept
@@ -69,8 +57,16 @@ func (s *SQLite) Append(batch []Record) error {
 	return nil
 }
 
+// saveHeads writes what a transaction has made of the rooms.
 func (s *SQLite) saveHeads(ctx context.Context, rooms heads) error {
-	for _, r := range rooms {
+	for name, r := range rooms {
+		if _, known := s.Room(name); !known && r.info.Head == 0 { // all that was posted to this new room was refused
+			if _, err := s.w.ExecContext(ctx, "DELETE FROM rooms WHERE id = ?", r.id); err != nil {
+				return err
+			}
+			delete(rooms, name)
+			continue
+		}
 		if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.id); err != nil {
 			return err
 		}
@@ -128,7 +124,7 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 			return false, err
 		}
 	}
-	r, err := s.roomFor(ctx, rooms, e)
+	r, err := s.roomFor(ctx, rooms, e.Room)
 	if err != nil {
 		return false, err
 	}
@@ -162,10 +158,8 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 	return true, nil
 }
 
-// roomFor returns an entry's room as the transaction sees it, making it: but not
-// for an entry that will not stand in it, as its id belongs to another.
-func (s *SQLite) roomFor(ctx context.Context, rooms heads, e *protocol.Entry) (*sqliteRoom, error) {
-	name := e.Room
+// roomFor returns the room as the transaction sees it, making it.
+func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqliteRoom, error) {
 	if r := rooms[name]; r != nil {
 		return r, nil
 	}
@@ -176,13 +170,6 @@ func (s *SQLite) roomFor(ctx context.Context, rooms heads, e *protocol.Entry) (*
 		r := *known
 		rooms[name] = &r
 		return &r, nil
-	}
-	var elsewhere bool
-	if err := s.w.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM entries WHERE id = ?)", e.ID[:]).Scan(&elsewhere); err != nil {
-		return nil, err
-	}
-	if elsewhere {
-		return nil, ErrIDConflict
 	}
 	result, err := s.w.ExecContext(ctx, "INSERT INTO rooms (name, head, topic) VALUES (?, 0, '')", name)
 	if err != nil {

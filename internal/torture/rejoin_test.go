@@ -108,6 +108,13 @@ func TestLeaveAndJoinAtOnce(t *testing.T) {
 	join := f.next().(*protocol.Join)
 	f.say(&protocol.Joined{Ref: join.Ref, Room: "lobby", Head: 5})
 	f.say(&protocol.Entry{Room: "lobby", Seq: 5, ID: protocol.NewID(), Nick: "bob", Text: "x"})
+	if !await(t.Context(), 10*time.Second, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.told) == 1
+	}) {
+		t.Fatal("it does not tell the first entry")
+	}
 	// The engine is about to ping, and is not read: both stay where they are.
 	if err := f.engine.Leave("lobby"); err != nil {
 		t.Fatal(err)
