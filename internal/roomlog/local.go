@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"lanchat/protocol"
 )
@@ -95,16 +94,10 @@ func (l *local) commitAll() {
 	var queue []submission
 	var batch []Record
 	var entries []protocol.Entry
-	var pace pace
 	for {
 		l.mu.Lock()
 		for len(l.queue) == 0 && !l.closed {
 			l.wake.Wait()
-		}
-		if pause := pace.pause(len(l.queue)); pause > 0 && !l.closed {
-			l.mu.Unlock()
-			time.Sleep(pause)
-			l.mu.Lock()
 		}
 		clear(queue)
 		queue, l.queue = l.queue, queue[:0]
@@ -114,37 +107,11 @@ func (l *local) commitAll() {
 		if len(queue) == 0 {
 			return
 		}
-		begin := time.Now()
 		batch, entries = l.commit(queue, batch[:0], entries[:0])
-		pace.committed(len(queue), time.Since(begin))
 		if cap(queue) > 1<<14 { // a burst's memory is not kept
 			queue, batch, entries = nil, nil, nil
 		}
 	}
-}
-
-// pace says when it is worth to wait a moment for more before a commit. Many
-// posters that each wait for their acknowledgement come back one after the other:
-// committing for the first of them, and then again for the rest, would halve what
-// the disk can take. One poster alone is never held up.
-type pace struct {
-	batch int           // posts in the last commit
-	took  time.Duration // by the last commit
-}
-
-const (
-	paceBatch = 4                     // from so many posts on there are many posters
-	paceLeast = 50 * time.Microsecond // a commit that takes less is in memory
-	paceMost  = 2 * time.Millisecond
-)
-
-func (p *pace) committed(batch int, took time.Duration) { p.batch, p.took = batch, took }
-
-func (p *pace) pause(waiting int) time.Duration {
-	if p.batch < paceBatch || waiting*2 >= p.batch || p.took < 2*paceLeast {
-		return 0
-	}
-	return min(p.took/2, paceMost)
 }
 
 // commit commits one queue. It returns the two buffers for the next time.
