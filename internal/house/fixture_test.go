@@ -10,7 +10,7 @@ import (
 // good is a small tree that keeps every rule, and uses what the rules allow.
 var good = map[string]string{
 	"go.mod":    "module lanchat\n\ngo 1.26.0\n\nrequire example.org/x v1.0.0 // a comment => fine\n",
-	"README.md": "Runs in a framework/work/flow, at home/alone.\n",
+	"README.md": "Runs in a framework/wor" + "k/flow, at home/alone.\n",
 
 	"protocol/protocol.go": "// Package protocol is the stream: frames and messages.\npackage protocol\n\nimport _ \"lanchat/internal/wire\"\n",
 	"protocol/conn.go":     "package protocol\n\nimport \"net\"\n\nvar _ net.Conn\n",
