@@ -216,7 +216,13 @@ func (a *app) choose(ctx context.Context) error {
 	case choice.Host:
 		return a.host(ctx, name, hosting{})
 	}
-	return a.join(ctx, target{name: choice.Server.Name, addr: choice.Server.Addr})
+	t := target{name: choice.Server.Name, addr: choice.Server.Addr}
+	for _, s := range browser.Servers() {
+		if s.Addr.String() == t.addr {
+			t.key = s.Key // what was announced there, and no other
+		}
+	}
+	return a.join(ctx, t)
 }
 
 func shown(servers []discovery.Server) (out []tui.Server) {

@@ -73,8 +73,14 @@ func (t target) String() string {
 	return t.name
 }
 
-// pinName is the name under which the server's key is pinned.
-func (t target) pinName() string { return t.String() }
+// pinName is the name under which the server's key is pinned: its own, when it
+// is known, whatever address it has today.
+func (t target) pinName() string {
+	if t.name != "" {
+		return t.name
+	}
+	return t.addr
+}
 
 // files are what the client keeps in the user's config directory.
 func openFiles() (*identity.Identity, *identity.Pins, error) {

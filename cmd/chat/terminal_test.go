@@ -137,6 +137,24 @@ func TestTwoTerminals(t *testing.T) {
 // file is a file of the test's.
 func (s *site) file(name string) string { return filepath.Join(s.bin, name+"-"+s.port) }
 
+// Two servers: the user chooses, and the name is remembered with its key.
+func TestChooseInATerminal(t *testing.T) {
+	s := newSite(t)
+	s.chatd("Build Room", "--memory")
+	_, _, key := s.chatd("Hack Night", "--memory")
+	env := home(t)
+	term := newTerminal(t, env)
+	chat := filepath.Join(s.bin, "chat") + " --nick zoe --discovery-interface lo --discovery-port " + s.port
+	term.type_(chat)
+	term.await("Build Room", "Hack Night", key, "Host a room here")
+	term.key("Down")
+	term.key("Enter")
+	term.await("#lobby>", "Hack Night", "you are zoe")
+	term.type_("/quit")
+	term.type_(chat + " id forget 'Hack Night'")
+	term.await("forgotten: the key of Hack Night")
+}
+
 func TestInterruptLeavesTheTerminal(t *testing.T) {
 	s := newSite(t)
 	term := newTerminal(t, home(t))
