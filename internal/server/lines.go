@@ -237,7 +237,7 @@ func appendLines(dst []byte, m protocol.Message) []byte {
 		}
 		return appendPeople(append(dst, ", "...), m.Members, m.Count)
 	case *protocol.Who:
-		return appendPeople(append(dst, "* here: "...), m.People, m.Count)
+		return appendPeople(append(dst, "* "...), m.People, m.Count)
 	case *protocol.Rooms:
 		for _, r := range m.Rooms {
 			dst = fmt.Appendf(dst, "* %s, %d here, %d entries", r.Room, r.Count, r.Head)

@@ -169,7 +169,7 @@ func TestPlainCommands(t *testing.T) {
 	ann.join("lobby", 0)
 	for _, tt := range []struct{ types, sees string }{
 		{"/help", "/nick NAME"},
-		{"/who", "* here: 2 here"},
+		{"/who", "* 2 here"},
 		{"/topic pizza \x1b[2J", "* the topic is now: pizza ␛[2J"},
 		{"/rooms", "* lobby, 2 here, 1 entries: pizza"},
 		{"/nick", "! a nick is needed"},
