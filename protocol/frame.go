@@ -65,5 +65,10 @@ func Decode(body []byte) (Message, error) {
 // of its own or in a list.
 func (e *Entry) MaxSize() int {
 	const fixed = 144 // header, names, numbers, ids and every flag; a test holds it
-	return fixed + len(e.Room) + len(e.Nick) + len(e.Kind) + len(e.Text)
+	size := fixed + len(e.Room) + len(e.Nick) + len(e.Kind) + len(e.Text)
+	for i := range e.Reactions {
+		r := &e.Reactions[i]
+		size += 24 + len(r.Text) + 18*len(r.By)
+	}
+	return size
 }

@@ -41,7 +41,11 @@ var golden = []Message{
 	&Post{ID: id(2), Room: "lobby", Kind: KindEdit, Text: "hello, moon", Target: id(1)},
 	&Ack{ID: id(1), Room: "lobby", Seq: 7, At: 1_790_000_000_123_456_789},
 	textEntry(),
-	&Entry{Room: "lobby", Seq: 8, ID: id(2), User: user(2), Nick: "bob", Guest: true, Bot: true, At: 1_790_000_000_223_456_789, Kind: KindReaction, Text: "👍", Target: id(1)},
+	&Entry{Room: "lobby", Seq: 8, ID: id(2), User: user(2), Nick: "bob", Guest: true, Bot: true, At: 1_790_000_000_223_456_789, Kind: KindReaction, Text: "👍", Target: id(1), TargetSeq: 7,
+		Reactions: []Reaction{{Text: "👍", Count: 1, By: []UserID{user(2)}}}},
+	&Entry{Room: "lobby", Seq: 7, ID: id(1), User: user(1), Nick: "alice", At: 1_790_000_000_123_456_789, Text: "hello, moon", Edited: true, Rev: 9,
+		Reactions: []Reaction{{Text: "👍", Count: 20, By: []UserID{user(2), user(3)}}, {Text: ":+1:", Count: 1}}},
+	&Entry{Room: "lobby", Seq: 9, ID: id(3), User: user(2), Nick: "bob", At: 1_790_000_000_323_456_789, Gone: true, Rev: 10},
 	&History{Ref: 3, Room: "lobby", Before: 100, After: 10, Oldest: true, Limit: 50},
 	&Page{Ref: 3, Room: "lobby", Entries: []Entry{*textEntry()}, More: true},
 	&Search{Ref: 4, Query: "pizza", Room: "lobby", From: "alice", Before: 9, After: 1, Limit: 20},
@@ -163,7 +167,11 @@ func TestEntrySize(t *testing.T) {
 // MaxSize is what keeps a page within its frame.
 func TestMaxSizeIsAnUpperBound(t *testing.T) {
 	e := Entry{Room: strings.Repeat("r", 56), Seq: 1<<64 - 1, ID: id(1), User: user(1), Nick: strings.Repeat("n", 40), Guest: true, Bot: true,
-		At: -1 << 63, Kind: Kind(strings.Repeat("k", 40)), Text: strings.Repeat("t", 40000), Target: id(2)}
+		At: -1 << 63, Kind: Kind(strings.Repeat("k", 40)), Text: strings.Repeat("t", 40000), Target: id(2),
+		TargetSeq: 1<<64 - 1, Edited: true, Gone: true, Rev: 1<<64 - 1}
+	for range MaxReactions {
+		e.Reactions = append(e.Reactions, Reaction{Text: strings.Repeat("r", MaxReaction), Count: 1<<32 - 1, By: make([]UserID, 16)})
+	}
 	frame, err := AppendFrame(nil, &e)
 	if err != nil {
 		t.Fatal(err)

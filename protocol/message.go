@@ -12,7 +12,11 @@ func Name(m Message) string { return m.wireName() }
 type Kind string
 
 // The kinds of entry. Edit, delete and reaction point at another entry of the
-// same room through Target; a text with a Target is a reply.
+// same room through Target, and are folded into it: pages, replays and searches
+// give a target as it stands now. They stay in the log as entries of their own,
+// so that a client that has the target hears of the change; an edit carries the
+// target's newest text then, whichever edit brought it. The same reaction of the
+// same user once more takes it back. A text with a Target is a reply.
 const (
 	KindText     Kind = "" // not written on the wire
 	KindAction   Kind = "action"
@@ -138,6 +142,33 @@ type Entry struct {
 	Kind   Kind   `msgpack:"kind,omitempty"`
 	Text   string `msgpack:"text,omitempty"`
 	Target ID     `msgpack:"to,omitempty"`
+
+	// TargetSeq is where Target stands in the room, so that it can be found; 0
+	// when the log no longer has it.
+	TargetSeq uint64 `msgpack:"to_seq,omitempty"`
+	// What was said about this entry later is folded into it, up to the entry Rev
+	// of the room: Text is the newest one; Gone means that its author deleted it,
+	// and Text is empty.
+	Edited    bool       `msgpack:"edited,omitempty"`
+	Gone      bool       `msgpack:"gone,omitempty"`
+	Rev       uint64     `msgpack:"rev,omitempty"`
+	Reactions []Reaction `msgpack:"reactions,omitempty" max:"20"`
+}
+
+// MaxReactions is how many different reactions one entry takes; MaxReaction is
+// the most bytes that one has.
+const (
+	MaxReactions = 20
+	MaxReaction  = 32
+)
+
+// Reaction is one reaction to an entry, with those who gave it. On an entry of
+// KindReaction there is exactly one: how this reaction to Target stands now,
+// Count 0 when the last one has taken it back.
+type Reaction struct {
+	Text  string   `msgpack:"text" max:"32"`
+	Count uint32   `msgpack:"n"`
+	By    []UserID `msgpack:"by,omitempty" max:"16"` // the first of them
 }
 
 // History asks for entries of a room with After < seq < Before (0: no bound),

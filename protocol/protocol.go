@@ -71,7 +71,22 @@
 // An entry: in (room), seq, id, by (user), as (nick), guest, bot, at
 // (nanoseconds since 1970 by the server's clock), kind (text when left out,
 // action, topic, edit, delete, reaction; show others as text), text, to (id of
-// the entry that this one is about).
+// the entry that this one is about), to_seq (its seq, 0 when it is not in the log
+// any more).
+//
+// A text with to is a reply. An edit, a delete and a reaction change the entry
+// that they are about, for everybody: whoever has it changes it when they hear of
+// them, and whoever is sent it later, in a page, a replay or a search, is sent it
+// as it stands now, with edited, gone (deleted; text is empty then), reactions
+// (each {text, n, by}: n people, of whom by names the first 16) and rev. rev is
+// the seq of the newest entry that is folded into it: one with a seq up to rev
+// changes nothing any more. An edit carries the text in place of the old one,
+// and in a replay the newest one. A reaction carries in reactions how this one
+// reaction stands after it, in a replay how it stands now; n is 0 when the last
+// one has taken it back. Only its author can edit or delete an entry of the kinds
+// text and action, and nobody one that is gone. The same reaction of the same
+// user once more takes it back; an entry has at most 20 different ones, of at
+// most 32 bytes.
 //
 // # Posting
 //

@@ -15,6 +15,9 @@ func clean(m protocol.Message) {
 	entry := func(e *protocol.Entry) {
 		e.Text = safetext.Text(e.Text)
 		line(&e.Nick, &e.Room, (*string)(&e.Kind))
+		for i := range e.Reactions {
+			line(&e.Reactions[i].Text)
+		}
 	}
 	members := func(ms []protocol.Member) {
 		for i := range ms {

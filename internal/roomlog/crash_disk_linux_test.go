@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,7 +61,7 @@ func TestCrashFullDisk(t *testing.T) {
 		t.Helper()
 		noGap(t, l, "lobby")
 		for _, e := range acks {
-			if got, found, err := l.Find(t.Context(), e.ID); err != nil || !found || got != e {
+			if got, found, err := l.Find(t.Context(), e.ID); err != nil || !found || !reflect.DeepEqual(got, e) {
 				t.Fatalf("entry %d was acknowledged, and is %v, %v", e.Seq, found, err)
 			}
 		}

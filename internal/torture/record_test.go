@@ -244,7 +244,9 @@ func (r *record) see(v *view, e *protocol.Entry) {
 	v.seen[e.Seq] = sum
 }
 
-// sum stands for everything that an entry says.
-func (j *judge) sum(e *protocol.Entry) uint64 { return maphash.Comparable(j.hash, *e) | 1 }
+// sum stands for everything that an entry says. Nothing is folded into these.
+func (j *judge) sum(e *protocol.Entry) uint64 {
+	return maphash.String(j.hash, fmt.Sprintf("%+v", *e)) | 1
+}
 
 func start(text string) string { return strings.TrimRight(text, ".") }

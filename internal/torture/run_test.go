@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,7 +194,7 @@ func (r *run) reopen(p *process, log entries) {
 			r.wrong(other, "the file has %d entries in %s, and %d were told", info.Head, room, len(es))
 		}
 		for i := range es {
-			if got, found, err := s.Find(context.Background(), es[i].ID); err != nil || !found || got != es[i] {
+			if got, found, err := s.Find(context.Background(), es[i].ID); err != nil || !found || !reflect.DeepEqual(got, es[i]) {
 				r.wrong(changed, "the file has %+v where %+v was told, %v", got, es[i], err)
 				return
 			}
