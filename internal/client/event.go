@@ -72,6 +72,32 @@ type Remarked struct {
 	At   time.Time
 }
 
+// Focused says that the terminal has got the focus, or lost it.
+type Focused struct{ Has bool }
+
+// Recalled is what an earlier client of this server has kept on this side.
+type Recalled struct {
+	Ignored map[protocol.UserID]string
+	Notices map[string]Policy
+	Drafts  map[string]string
+}
+
+// Ignored says that somebody's entries are not to be shown, or again are.
+type Ignored struct {
+	User protocol.UserID
+	Nick string
+	On   bool
+}
+
+// Told sets a room's policy.
+type Told struct {
+	Room   string
+	Policy Policy
+}
+
+// Themed asks for another theme.
+type Themed struct{ Name string }
+
 func (WentUp) event()    {}
 func (WentDown) event()  {}
 func (Retrying) event()  {}
@@ -83,3 +109,8 @@ func (Refused) event()   {}
 func (Dropped) event()   {}
 func (Selected) event()  {}
 func (Remarked) event()  {}
+func (Focused) event()   {}
+func (Recalled) event()  {}
+func (Ignored) event()   {}
+func (Told) event()      {}
+func (Themed) event()    {}

@@ -19,6 +19,16 @@ type State struct {
 	Limits protocol.Limits
 	Rooms  []*Room // in the order in which they were joined
 	Active string  // the room that is being read; its entries count as read
+	Away   bool    // the terminal has lost the focus: nothing counts as read meanwhile
+
+	// What is kept on this side for this server, across restarts.
+	Ignored map[protocol.UserID]string // people whose entries are not shown, with their nicks
+	Notices map[string]Policy          // of the rooms that differ from the default
+	Drafts  map[string]string          // by room, as they were when the client ended
+
+	Theme  string          // that was asked for by /theme; "": none was
+	Alerts []Alert         // that nobody has taken yet; see TakeAlerts
+	Found  *protocol.Found // the answer to the newest search
 
 	early []Event // posts and remarks for rooms whose join is not yet answered
 }
@@ -70,6 +80,32 @@ type Room struct {
 	Members map[protocol.UserID]protocol.Member
 	Count   int // of people; may be more than Members
 	Typing  map[protocol.UserID]Typist
+
+	// Line is the seq behind which what is new begins, as long as it is to be
+	// shown; 0: there is no such line. It holds still while one reads. Missed is
+	// how many of the entries behind it were said while there was no connection.
+	Line   uint64
+	Missed int
+}
+
+// Policy says of which entries a user is told who is not looking.
+type Policy string
+
+// The policies. A direct talk is for this user, every line of it.
+const (
+	TellAll      Policy = "all"
+	TellMentions Policy = "mentions" // the default
+	TellNothing  Policy = "nothing"
+)
+
+// Alert is something that the user is to be told of.
+type Alert struct {
+	Room  string // its name
+	Title string // and what people call it
+	Nick  string
+	Guest bool
+	Text  string
+	ForMe bool // mentions this user, or in a direct talk
 }
 
 // Typist is somebody who was writing a moment ago.
@@ -98,6 +134,18 @@ type Item struct {
 	Err    string
 	Mine   bool // said by this user
 	ForMe  bool // mentions this user, or in a direct talk
+	// Change is this user's edit or deletion of the entry that is not in the log
+	// yet, or was refused. Entry is the entry without it.
+	Change *Change
+}
+
+// Change is an edit or a deletion under way.
+type Change struct {
+	ID     protocol.ID   // of the post
+	Kind   protocol.Kind // edit or delete
+	Text   string
+	Status Status // Pending, Acked or Failed
+	Err    string
 }
 
 // Room returns a joined room, or nil.

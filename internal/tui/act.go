@@ -142,6 +142,10 @@ func (u *chat) takeBack() {
 
 // paste puts a pasted text into the input, with its line breaks.
 func (u *chat) paste(text string) {
+	if u.over != nil {
+		u.over.paste(text)
+		return
+	}
 	if !u.input().insert(text) {
 		u.say("Not all of it fits: an input has at most %d KiB", maxInput>>10)
 	}
@@ -156,15 +160,15 @@ func (u *chat) mouse(action tview.MouseAction, x, y int) {
 		if action == tview.MouseScrollUp {
 			n = -3
 		}
-		if u.help != nil {
-			u.help.scroll(n)
+		if u.over != nil {
+			u.over.wheel(n)
 		} else if room != nil {
 			u.list().scroll(room, n)
 		}
 	case tview.MouseLeftDown:
-		if u.help == nil && u.layout.rooms.has(x, y) {
+		if u.over == nil && u.layout.rooms.has(x, y) {
 			u.openNth(u.layout.firstRoom + y - u.layout.rooms.y)
-		} else if u.help == nil && u.layout.bar.has(x, y) {
+		} else if u.over == nil && u.layout.bar.has(x, y) {
 			u.scroll((*msgList).toEnd)
 		}
 	}

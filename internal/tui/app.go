@@ -24,6 +24,7 @@ func init() {
 type stage struct {
 	app    *tview.Application
 	screen *screen
+	theme  *theme                  // of what is drawn; the event loop may change it
 	cancel context.CancelCauseFunc // ends run; nil before run
 	drawn  chan struct{}           // closed at the first draw
 }
@@ -38,7 +39,7 @@ func newStage(s tcell.Screen) (*stage, error) {
 			return nil, fmt.Errorf("this terminal cannot be drawn on: %w", err)
 		}
 	}
-	st := &stage{app: tview.NewApplication(), screen: &screen{Screen: s}, drawn: make(chan struct{})}
+	st := &stage{app: tview.NewApplication(), screen: &screen{Screen: s}, theme: terminalTheme, drawn: make(chan struct{})}
 	// Here and not in tview, which ignores the error.
 	if err := st.screen.init(); err != nil {
 		return nil, fmt.Errorf("this terminal cannot be drawn on: %w", err)
@@ -124,7 +125,7 @@ type root struct {
 func (r *root) Draw(s tcell.Screen) {
 	w, h := s.Size()
 	s.HideCursor()
-	r.actor.draw(painter{s: s, w: w, h: h})
+	r.actor.draw(painter{s: s, th: r.stage.theme, w: w, h: h})
 	select {
 	case <-r.stage.drawn:
 	default:

@@ -22,7 +22,8 @@ type chat struct {
 	past     history
 	people   []protocol.Member // of the room peopleOf; nil: to be listed anew
 	peopleOf string
-	help     *help  // what is over the talk; nil: nothing
+	keys     *keymap
+	over     layer  // what is over the talk; nil: nothing
 	layout   layout // as last drawn
 
 	flashed   string // a word to the user, for a moment
@@ -50,6 +51,7 @@ const (
 func newChat(cfg Config) *chat {
 	u := &chat{cfg: cfg, lists: map[string]*msgList{}, drafts: map[string]*editor{},
 		asked: map[string]time.Time{}, read: map[string]uint64{}, readSent: map[string]uint64{}}
+	u.keys, _ = newKeymap(nil) // a test holds the table right
 	u.st.Apply(client.Selected{Room: cfg.Room})
 	return u
 }
@@ -145,7 +147,7 @@ func (u *chat) settle() {
 		return
 	}
 	l := u.list()
-	if l.atEnd() && u.help == nil {
+	if l.atEnd() && u.over == nil {
 		if seq := room.LastSeq(); seq > u.read[room.Name] {
 			u.read[room.Name] = seq
 		}

@@ -5,8 +5,6 @@ import (
 
 	"lanchat/internal/client"
 	"lanchat/protocol"
-
-	"github.com/gdamore/tcell/v2"
 )
 
 // columns says how a line of talk is laid out in a given width. A line is
@@ -50,9 +48,9 @@ const (
 // wording is what a line says, in whose name.
 type wording struct {
 	nick  string
-	style tcell.Style // of the nick
+	style ink // of the nick
 	text  string
-	body  tcell.Style
+	body  ink
 	sign  string
 }
 
@@ -60,7 +58,7 @@ type wording struct {
 func word(it *client.Item) wording {
 	e := &it.Entry
 	who := client.ShownNick(e.Nick, e.Guest)
-	w := wording{nick: who, style: nickStyle(e.User), text: e.Text, body: plain, sign: signSaid}
+	w := wording{nick: who, style: nickInk(e.User), text: e.Text, body: plain, sign: signSaid}
 	remark := func(text string) {
 		// No nick begins with '-', so nobody can be taken for this.
 		w.nick, w.style, w.text, w.body = "--", dim, text, dim
@@ -91,7 +89,7 @@ func word(it *client.Item) wording {
 	case it.Status == client.Failed:
 		w.sign = signFailed
 	case it.ForMe:
-		w.sign, w.style = signForMe, w.style.Reverse(true)
+		w.sign, w.style = signForMe, w.style|reverse
 	}
 	return w
 }
@@ -131,7 +129,7 @@ func (l *looks) of(it *client.Item) []row {
 	}
 	rows = append(rows, wrap(w.text, first, c.width-c.text)...)
 	if it.Status == client.Failed {
-		for _, r := range wrap("not sent: "+it.Err+" (Ctrl-R takes it back)", c.width-c.text, c.width-c.text) {
+		for _, r := range wrap("not sent: "+it.Err+" (Ctrl-T takes it back)", c.width-c.text, c.width-c.text) {
 			rows = append(rows, row{text: r.text, off: len(w.text) + 1 + r.off, why: true})
 		}
 	}

@@ -18,7 +18,7 @@ type help struct {
 
 type helpLine struct{ what, does string }
 
-func newHelp(version string) *help {
+func newHelp(u *chat) *help {
 	h := &help{}
 	add := func(what, does string) { h.lines = append(h.lines, helpLine{what, does}) }
 	add("", "Commands")
@@ -28,11 +28,14 @@ func newHelp(version string) *help {
 	add("//TEXT", "a line that begins with a /")
 	add("", "")
 	add("", "Keys")
-	for _, b := range bindings {
-		if b.keys != "" {
-			add(b.keys, b.help)
+	for _, a := range actions {
+		if keys := u.keys.keys[a.name]; len(keys) > 0 {
+			add(strings.Join(keys, ", "), a.help)
 		}
 	}
+	add("Alt+1 … Alt+9", "a room by its number; or click on it")
+	add("Ctrl-A, Ctrl-E", "the line's beginning, its end")
+	add("Ctrl-W, Ctrl-U", "delete a word, the line")
 	add("", "")
 	add("", "Signs")
 	add("~nick", "a guest: no key proves who it is")
@@ -41,26 +44,28 @@ func newHelp(version string) *help {
 	add(signForMe, "for you: it names you, or is said to you alone")
 	add("", "")
 	add("", "To mark text with the mouse, hold Shift.")
-	if version != "" {
+	if u.cfg.Version != "" {
 		add("", "")
-		add("", version)
+		add("", u.cfg.Version)
 	}
 	return h
 }
 
-func (h *help) scroll(n int) { h.top += n }
+func (h *help) paste(string) {}
+
+func (h *help) wheel(rows int) { h.top += rows }
 
 // key scrolls; it is false for a key that closes the page.
 func (h *help) key(ev *tcell.EventKey) bool {
 	switch ev.Key() {
 	case tcell.KeyUp:
-		h.scroll(-1)
+		h.wheel(-1)
 	case tcell.KeyDown:
-		h.scroll(1)
+		h.wheel(1)
 	case tcell.KeyPgUp:
-		h.scroll(-max(1, h.height-2))
+		h.wheel(-max(1, h.height-2))
 	case tcell.KeyPgDn:
-		h.scroll(max(1, h.height-2))
+		h.wheel(max(1, h.height-2))
 	case tcell.KeyHome:
 		h.top = 0
 	case tcell.KeyEnd:

@@ -1,6 +1,47 @@
 package tui
 
-import "github.com/gdamore/tcell/v2"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gdamore/tcell/v2"
+)
+
+// action is something that keys do. The table has all of them, apart from
+// writing; the help and the config file's [keys] are made from it.
+type action struct {
+	name string   // in the config file
+	keys []string // as people call them: see parseKey
+	help string
+	do   func(u *chat)
+}
+
+var actions []action
+
+func init() { // not a literal: the help reads the table
+	actions = []action{
+		{"send", []string{"Enter"}, "send", (*chat).enter},
+		{"newline", []string{"Alt+Enter", "Shift+Enter", "Ctrl+Enter", "Ctrl-J"}, "a new line in the message",
+			func(u *chat) { u.input().insert("\n") }},
+		{"complete", []string{"Tab"}, "complete a name or a command", func(u *chat) { u.input().complete(&u.st, u.room()) }},
+		{"up", []string{"Up"}, "the row above; in an empty input, what you sent before", func(u *chat) { u.vertical(-1) }},
+		{"down", []string{"Down"}, "the row below", func(u *chat) { u.vertical(1) }},
+		{"page-up", []string{"PgUp"}, "scroll back; so does the mouse wheel", func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), -1) }) }},
+		{"page-down", []string{"PgDn"}, "scroll on", func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), 1) }) }},
+		{"home", []string{"Home"}, "the line's beginning; in an empty input, the oldest line of the talk", func(u *chat) { u.homeEnd(true) }},
+		{"end", []string{"End"}, "the line's end; in an empty input, the newest line of the talk", func(u *chat) { u.homeEnd(false) }},
+		{"oldest", []string{"Ctrl+Home"}, "the oldest line of the talk", func(u *chat) { u.scroll(func(l *msgList) { l.home(u.room()) }) }},
+		{"newest", []string{"Ctrl+End"}, "the newest line of the talk", func(u *chat) { u.scroll((*msgList).toEnd) }},
+		{"room-before", []string{"Alt+Up"}, "the room before", func(u *chat) { u.openNext(-1) }},
+		{"room-after", []string{"Alt+Down"}, "the next room", func(u *chat) { u.openNext(1) }},
+		{"retry", []string{"Ctrl-T"}, "take a refused message back, to change it", (*chat).takeBack},
+		{"redraw", []string{"Ctrl-L"}, "draw the screen anew", func(u *chat) { u.layout.screen.s.Sync() }},
+		{"help", []string{"F1"}, "this help", func(u *chat) { u.over = newHelp(u) }},
+		{"clear", []string{"Ctrl-C"}, "clear the input; twice: leave", (*chat).interrupt},
+		{"quit", []string{"Ctrl-Q"}, "leave", (*chat).quit},
+		{"close", []string{"Esc"}, "close what is open; go to the newest line", (*chat).escape},
+	}
+}
 
 // stroke is a key with its modifiers; of KeyRune, which one.
 type stroke struct {
@@ -9,78 +50,123 @@ type stroke struct {
 	rune rune
 }
 
-// binding is what keys do. The table is all there is, apart from writing.
-type binding struct {
-	keys    string // as people call them
-	help    string
-	strokes []stroke
-	do      func(u *chat)
+// struck is the stroke of an event.
+func struck(ev *tcell.EventKey) stroke {
+	s := stroke{key: ev.Key(), mod: ev.Modifiers()}
+	if s.key >= tcell.KeyCtrlA && s.key <= tcell.KeyCtrlZ {
+		s.mod |= tcell.ModCtrl // some terminals say it, some do not
+	}
+	if s.key == tcell.KeyRune {
+		s.rune = ev.Rune()
+	}
+	return s
 }
 
-var bindings []binding
-
-func init() { // not a literal: the help reads the table
-	bindings = []binding{
-		{"Enter", "send", []stroke{{key: tcell.KeyEnter}}, (*chat).enter},
-		{"Alt+Enter", "a new line in the message; or Ctrl-J", []stroke{
-			{key: tcell.KeyEnter, mod: tcell.ModAlt}, {key: tcell.KeyEnter, mod: tcell.ModShift},
-			{key: tcell.KeyEnter, mod: tcell.ModCtrl}, {key: tcell.KeyCtrlJ, mod: tcell.ModCtrl}, {key: tcell.KeyCtrlJ}},
-			func(u *chat) { u.input().insert("\n") }},
-		{"Tab", "complete a name or a command", []stroke{{key: tcell.KeyTab}},
-			func(u *chat) { u.input().complete(&u.st, u.room()) }},
-		{"Up, Down", "what you sent before", nil, nil},
-		{"", "", []stroke{{key: tcell.KeyUp}}, func(u *chat) { u.vertical(-1) }},
-		{"", "", []stroke{{key: tcell.KeyDown}}, func(u *chat) { u.vertical(1) }},
-		{"PgUp, PgDn", "scroll; so does the mouse wheel", nil, nil},
-		{"", "", []stroke{{key: tcell.KeyPgUp}}, func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), -1) }) }},
-		{"", "", []stroke{{key: tcell.KeyPgDn}}, func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), 1) }) }},
-		{"Home, End", "the oldest line, the newest; in a text with Ctrl", nil, nil},
-		{"", "", []stroke{{key: tcell.KeyHome}}, func(u *chat) { u.homeEnd(true) }},
-		{"", "", []stroke{{key: tcell.KeyEnd}}, func(u *chat) { u.homeEnd(false) }},
-		{"", "", []stroke{{key: tcell.KeyHome, mod: tcell.ModCtrl}}, func(u *chat) { u.scroll(func(l *msgList) { l.home(u.room()) }) }},
-		{"", "", []stroke{{key: tcell.KeyEnd, mod: tcell.ModCtrl}}, func(u *chat) { u.scroll((*msgList).toEnd) }},
-		{"Alt+Up, Ctrl-P", "the room before", []stroke{{key: tcell.KeyUp, mod: tcell.ModAlt}, {key: tcell.KeyCtrlP, mod: tcell.ModCtrl}},
-			func(u *chat) { u.openNext(-1) }},
-		{"Alt+Down, Ctrl-N", "the next room", []stroke{{key: tcell.KeyDown, mod: tcell.ModAlt}, {key: tcell.KeyCtrlN, mod: tcell.ModCtrl}},
-			func(u *chat) { u.openNext(1) }},
-		{"Alt+1 … Alt+9", "a room by its number; or click on it", nil, nil},
-		{"Ctrl-R", "take a refused message back, to change it", []stroke{{key: tcell.KeyCtrlR, mod: tcell.ModCtrl}}, (*chat).takeBack},
-		{"Ctrl-A, Ctrl-E", "the line's beginning, its end", nil, nil},
-		{"Ctrl-W, Ctrl-U", "delete a word, the line", nil, nil},
-		{"Ctrl-L", "draw the screen anew", []stroke{{key: tcell.KeyCtrlL, mod: tcell.ModCtrl}}, func(u *chat) { u.layout.screen.s.Sync() }},
-		{"F1", "this help", []stroke{{key: tcell.KeyF1}}, func(u *chat) { u.help = newHelp(u.cfg.Version) }},
-		{"Ctrl-C twice", "leave; once: clear the input", []stroke{{key: tcell.KeyCtrlC, mod: tcell.ModCtrl}}, (*chat).interrupt},
-		{"Ctrl-Q", "leave", []stroke{{key: tcell.KeyCtrlQ, mod: tcell.ModCtrl}}, (*chat).quit},
-		{"Esc", "close what is open; go to the newest line", []stroke{{key: tcell.KeyEscape}}, (*chat).escape},
-	}
+var keyNames = map[string]tcell.Key{
+	"enter": tcell.KeyEnter, "tab": tcell.KeyTab, "esc": tcell.KeyEscape, "backspace": tcell.KeyBackspace2, "delete": tcell.KeyDelete,
+	"insert": tcell.KeyInsert, "up": tcell.KeyUp, "down": tcell.KeyDown, "left": tcell.KeyLeft, "right": tcell.KeyRight,
+	"pgup": tcell.KeyPgUp, "pgdn": tcell.KeyPgDn, "home": tcell.KeyHome, "end": tcell.KeyEnd,
+	"f1": tcell.KeyF1, "f2": tcell.KeyF2, "f3": tcell.KeyF3, "f4": tcell.KeyF4, "f5": tcell.KeyF5, "f6": tcell.KeyF6,
+	"f7": tcell.KeyF7, "f8": tcell.KeyF8, "f9": tcell.KeyF9, "f10": tcell.KeyF10, "f11": tcell.KeyF11, "f12": tcell.KeyF12,
 }
 
-// bound finds what a key does; nil: nothing.
-func bound(ev *tcell.EventKey) func(*chat) {
-	mod := ev.Modifiers()
-	if k := ev.Key(); k >= tcell.KeyCtrlA && k <= tcell.KeyCtrlZ {
-		mod |= tcell.ModCtrl // some terminals say it, some do not
+// parseKey reads a key as people call it: Ctrl-K, Alt+Enter, Shift+Tab, F1, Alt+m.
+// The case of names does not matter, that of a letter with Alt does.
+func parseKey(name string) (stroke, error) {
+	var s stroke
+	rest := name
+	for {
+		i := strings.IndexAny(rest, "-+")
+		if i <= 0 || i == len(rest)-1 {
+			break
+		}
+		switch strings.ToLower(rest[:i]) {
+		case "ctrl":
+			s.mod |= tcell.ModCtrl
+		case "alt":
+			s.mod |= tcell.ModAlt
+		case "shift":
+			s.mod |= tcell.ModShift
+		default:
+			return s, fmt.Errorf("%q is no key: before %s stand Ctrl, Alt or Shift", name, rest[i+1:])
+		}
+		rest = rest[i+1:]
 	}
-	for _, b := range bindings {
-		for _, s := range b.strokes {
-			if s.key == ev.Key() && s.mod == mod && (s.key != tcell.KeyRune || s.rune == ev.Rune()) {
-				return b.do
+	letters := []rune(rest)
+	if key, ok := keyNames[strings.ToLower(rest)]; ok {
+		s.key = key
+		if s.key == tcell.KeyTab && s.mod == tcell.ModShift {
+			s.key, s.mod = tcell.KeyBacktab, 0
+		}
+		return s, nil
+	}
+	if len(letters) != 1 {
+		return s, fmt.Errorf("%q is no key: %q is neither one character nor a name such as Enter, PgUp or F1", name, rest)
+	}
+	r := letters[0]
+	if s.mod&tcell.ModCtrl == 0 {
+		s.key, s.rune = tcell.KeyRune, r
+		s.mod &^= tcell.ModShift // it is in the character
+		return s, nil
+	}
+	if r |= 0x20; r < 'a' || r > 'z' {
+		return s, fmt.Errorf("%q is no key that a terminal tells: with Ctrl go the letters", name)
+	}
+	s.key = tcell.KeyCtrlA + tcell.Key(r-'a')
+	return s, nil
+}
+
+// keymap is which key does what.
+type keymap struct {
+	does map[stroke]*action
+	keys map[string][]string // by the action's name, for the help
+}
+
+// newKeymap makes a keymap of the table, with other keys for some of the actions.
+func newKeymap(other map[string][]string) (*keymap, error) {
+	m := &keymap{does: map[stroke]*action{}, keys: map[string][]string{}}
+	for i := range actions {
+		a := &actions[i]
+		keys, changed := other[a.name]
+		if !changed {
+			keys = a.keys
+		}
+		m.keys[a.name] = keys
+		for _, key := range keys {
+			s, err := parseKey(key)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", a.name, err)
 			}
+			if was := m.does[s]; was != nil && changed {
+				delete(m.does, s) // what was asked for goes before what is usual
+			} else if was != nil {
+				continue
+			}
+			m.does[s] = a
 		}
 	}
-	return nil
+	return m, nil
+}
+
+// layer is something over the talk. It has the keys until it closes.
+type layer interface {
+	draw(p painter)
+	// key is false when the layer closes.
+	key(ev *tcell.EventKey) bool
+	paste(text string)
+	wheel(rows int)
 }
 
 func (u *chat) key(ev *tcell.EventKey) {
-	if u.help != nil {
-		if !u.help.key(ev) {
-			u.help = nil
+	if over := u.over; over != nil {
+		if !over.key(ev) && u.over == over {
+			u.over = nil
 		}
 		u.settle()
 		return
 	}
-	if do := bound(ev); do != nil {
-		do(u)
+	if a := u.keys.does[struck(ev)]; a != nil {
+		a.do(u)
 	} else if r := ev.Rune(); ev.Key() == tcell.KeyRune && ev.Modifiers() == tcell.ModAlt && r >= '1' && r <= '9' {
 		u.openNth(int(r - '1'))
 	} else if u.input().key(ev) {

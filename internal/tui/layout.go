@@ -99,8 +99,8 @@ func (u *chat) draw(p painter) {
 	}
 	room := u.room()
 	switch {
-	case u.help != nil:
-		u.help.draw(l.talk)
+	case u.over != nil:
+		u.over.draw(l.talk)
 	case room == nil || room.Len() == 0:
 		u.drawWelcome(l.talk, room)
 	default:
@@ -166,7 +166,7 @@ func (u *chat) drawHeader(p painter) {
 		right -= 2
 	}
 	left := p.sub(0, 0, right, 1)
-	x = left.text(x, 0, u.title(), reverse.Bold(true))
+	x = left.text(x, 0, u.title(), reverse|bold)
 	if room != nil && room.Topic != "" {
 		left.text(x+2, 0, fit(room.Topic, left.w-x-2), reverse)
 	}

@@ -5,43 +5,23 @@ import (
 	"unicode/utf8"
 
 	"lanchat/internal/safetext"
-	"lanchat/protocol"
 
 	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/uniseg"
 )
 
-// The styles. Of colours only the terminal's default and its first sixteen, so
-// that its own theme decides how they look.
-var (
-	plain   = tcell.StyleDefault
-	dim     = plain.Dim(true)
-	bold    = plain.Bold(true)
-	reverse = plain.Reverse(true)
-	warning = plain.Foreground(tcell.ColorMaroon).Bold(true)
-)
-
-// nickColours are those that are read well on light and on dark.
-var nickColours = []tcell.Color{tcell.ColorMaroon, tcell.ColorGreen, tcell.ColorOlive, tcell.ColorPurple, tcell.ColorTeal}
-
-// nickStyle is a person's colour: the same in every room, every day.
-func nickStyle(u protocol.UserID) tcell.Style {
-	n := int(u[0]) + int(u[7])*3 + int(u[15])*7
-	st := plain.Foreground(nickColours[n%len(nickColours)])
-	return st.Bold(n/len(nickColours)%2 == 1)
-}
-
 // painter draws into a rectangle of the screen, and never outside. It is the
 // only way of a text to the terminal.
 type painter struct {
 	s          tcell.Screen
+	th         *theme
 	x, y, w, h int
 }
 
 // sub is a rectangle of p's, cut to what lies inside p.
 func (p painter) sub(x, y, w, h int) painter {
 	x, y = min(max(x, 0), p.w), min(max(y, 0), p.h)
-	return painter{p.s, p.x + x, p.y + y, max(0, min(w, p.w-x)), max(0, min(h, p.h-y))}
+	return painter{p.s, p.th, p.x + x, p.y + y, max(0, min(w, p.w-x)), max(0, min(h, p.h-y))}
 }
 
 // has reports whether a place of the screen is in the rectangle.
@@ -51,11 +31,12 @@ func (p painter) has(x, y int) bool {
 
 // text draws one line from x on and returns where it ends. What does not fit is
 // left out.
-func (p painter) text(x, y int, s string, st tcell.Style) int {
+func (p painter) text(x, y int, s string, st ink) int {
 	if y < 0 || y >= p.h || x < 0 {
 		return x
 	}
 	s = safetext.Line(s)
+	style := p.th.style(st)
 	for s != "" && x < p.w {
 		cluster, n := next(s)
 		s = s[len(cluster):]
@@ -65,20 +46,20 @@ func (p painter) text(x, y int, s string, st tcell.Style) int {
 		if uniseg.StringWidth(cluster) == 0 {
 			cluster = " " + cluster // a mark needs something to stand on
 		}
-		p.s.Put(p.x+x, p.y+y, cluster, st)
+		p.s.Put(p.x+x, p.y+y, cluster, style)
 		x += n
 	}
 	return x
 }
 
 // fill fills a row from x on with one character.
-func (p painter) fill(x, y int, r rune, st tcell.Style) {
+func (p painter) fill(x, y int, r rune, st ink) {
 	if y < 0 || y >= p.h {
 		return
 	}
-	cell := string(r)
+	cell, style := string(r), p.th.style(st)
 	for ; x < p.w; x++ {
-		p.s.Put(p.x+x, p.y+y, cell, st)
+		p.s.Put(p.x+x, p.y+y, cell, style)
 	}
 }
 
@@ -90,14 +71,14 @@ func (p painter) vline(x int) {
 }
 
 // right draws a text that ends at the right edge, and returns where it begins.
-func (p painter) right(y int, s string, st tcell.Style) int {
+func (p painter) right(y int, s string, st ink) int {
 	x := max(0, p.w-width(s))
 	p.text(x, y, s, st)
 	return x
 }
 
 // centre draws a text in the middle of a row.
-func (p painter) centre(y int, s string, st tcell.Style) {
+func (p painter) centre(y int, s string, st ink) {
 	p.text(max(0, (p.w-width(s))/2), y, s, st)
 }
 

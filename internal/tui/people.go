@@ -30,7 +30,7 @@ func (u *chat) drawPeople(p painter) {
 		case m.Bot:
 			end = " (bot)"
 		}
-		x := p.text(0, y, fit(nick, p.w-len(end)), nickStyle(m.User))
+		x := p.text(0, y, fit(nick, p.w-len(end)), nickInk(m.User))
 		p.text(x, y, end, dim)
 		count--
 		y++

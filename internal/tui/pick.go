@@ -226,7 +226,7 @@ func (p *picker) draw(all painter) {
 	}
 	type line struct {
 		text, right string
-		st          tcell.Style
+		st          ink
 		entry       int
 	}
 	var lines []line
@@ -235,7 +235,7 @@ func (p *picker) draw(all painter) {
 		what, right, more := p.entry(i)
 		mark, st := "  ", bold
 		if i == p.at {
-			mark, st, first = "▸ ", reverse.Bold(true), len(lines)
+			mark, st, first = "▸ ", reverse|bold, len(lines)
 		}
 		if i == len(p.found) && len(p.found) == 0 {
 			lines = append(lines, line{"Looking for rooms…", "", dim, -1}, line{"", "", plain, -1})

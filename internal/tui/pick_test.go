@@ -90,9 +90,9 @@ func TestPickAtAnySize(t *testing.T) {
 			for i := range p.count() {
 				p.at = i
 				g.Clear()
-				p.draw(painter{s: g, w: w, h: h})
+				p.draw(painter{s: g, th: terminalTheme, w: w, h: h})
 			}
-			a.draw(painter{s: g, w: w, h: h})
+			a.draw(painter{s: g, th: terminalTheme, w: w, h: h})
 		}
 	}
 }

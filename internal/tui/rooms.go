@@ -36,7 +36,7 @@ func (u *chat) drawRoom(p painter, y int, r *client.Room, n int) {
 		if r.Mine > 0 {
 			count, countStyle = signForMe+count, warning
 		}
-		st = st.Bold(true)
+		st = st | bold
 		right = p.right(y, count, countStyle) - 1
 	}
 	left := p.sub(0, y, right, 1)

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"lanchat/internal/client"
-
-	"github.com/gdamore/tcell/v2"
 )
 
 // drawBar draws the line between the talk and the input.
@@ -15,7 +13,7 @@ func (u *chat) drawBar(p painter) {
 	p.fill(0, 0, '─', dim)
 	right := p.w
 	room := u.room()
-	if room != nil && !u.list().atEnd() && u.help == nil {
+	if room != nil && !u.list().atEnd() && u.over == nil {
 		below := " ▼ Esc: to the end "
 		if n := u.list().news(room); n > 0 {
 			below = fmt.Sprintf(" ▼ %d new ", n)
@@ -76,14 +74,14 @@ func (u *chat) drawStatus(p painter) {
 
 type part struct {
 	text  string
-	style tcell.Style
+	style ink
 	cut   bool // half of it is better than nothing
 }
 
 func (u *chat) status() []part {
 	link := u.st.Link
 	var parts []part
-	add := func(st tcell.Style, format string, args ...any) {
+	add := func(st ink, format string, args ...any) {
 		parts = append(parts, part{text: fmt.Sprintf(format, args...), style: st})
 	}
 	switch link.Phase {

@@ -71,7 +71,7 @@ func (g *grid) Put(x, y int, s string, st tcell.Style) (string, int) {
 
 func (g *grid) draw(u *chat) {
 	g.Clear()
-	u.draw(painter{s: g, w: g.w, h: g.h})
+	u.draw(painter{s: g, th: terminalTheme, w: g.w, h: g.h})
 	if !g.lax {
 		g.Show()
 	}
@@ -134,7 +134,7 @@ func TestAnySizeAndAnyKey(t *testing.T) {
 	}
 	seq := map[string]uint64{}
 	keys := []tcell.Key{tcell.KeyUp, tcell.KeyDown, tcell.KeyLeft, tcell.KeyRight, tcell.KeyHome, tcell.KeyEnd, tcell.KeyPgUp,
-		tcell.KeyPgDn, tcell.KeyEnter, tcell.KeyTab, tcell.KeyBackspace, tcell.KeyDelete, tcell.KeyEscape, tcell.KeyF1, tcell.KeyCtrlN,
+		tcell.KeyPgDn, tcell.KeyEnter, tcell.KeyTab, tcell.KeyBackspace, tcell.KeyDelete, tcell.KeyEscape, tcell.KeyF1, tcell.KeyCtrlN, tcell.KeyCtrlT,
 		tcell.KeyCtrlU, tcell.KeyCtrlW, tcell.KeyCtrlK, tcell.KeyCtrlR, tcell.KeyCtrlC, tcell.KeyCtrlL, tcell.KeyPgUp}
 	one := []rune("ab /@#你👩\u200d👧\u0301\U0001f1e9\U0001f1ea\u202e1")
 	for range 1500 {

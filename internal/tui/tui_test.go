@@ -85,7 +85,7 @@ func TestDirectTalkAndKeys(t *testing.T) {
 	ann.see("@bob>")
 	ann.see("ann  just you")
 	bob.see("»1")
-	bob.press(tcell.KeyCtrlN, tcell.ModCtrl)
+	bob.press(tcell.KeyDown, tcell.ModAlt)
 	bob.see("ann» just you")
 	bob.enter("yes?")
 	ann.see("bob» yes?")
@@ -234,7 +234,7 @@ func TestARefusedMessageCanBeTakenBack(t *testing.T) {
 	ann.see("✗")
 	ann.see("not sent:")
 	ann.press(tcell.KeyEscape, 0)
-	ann.press(tcell.KeyCtrlR, 0)
+	ann.press(tcell.KeyCtrlT, 0)
 	ann.gone("not sent:")
 }
 
