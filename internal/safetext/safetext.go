@@ -27,6 +27,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // MaxMarks is how many combining marks stay on one character.
@@ -47,6 +49,7 @@ func clean(s string, newline, tab rune) string {
 	in := []rune(s) // bytes that are no UTF-8 become U+FFFD here
 	marks := 0
 	var last rune // the last one written
+	var base rune // the last one written that begins a character
 	for i := 0; i < len(in); i++ {
 		r := in[i]
 		switch {
@@ -71,7 +74,7 @@ func clean(s string, newline, tab rune) string {
 			i += n
 			r = in[i]
 		case r == zwj || r == zwnj:
-			if !joins(last, in[i+1:], r) {
+			if !joins(last, base, in[i+1:], r) {
 				continue
 			}
 		case invisible(r):
@@ -86,6 +89,9 @@ func clean(s string, newline, tab rune) string {
 		}
 		out.WriteRune(r)
 		last = r
+		if !continues(r) {
+			base = r
+		}
 	}
 	return out.String()
 }
@@ -107,12 +113,13 @@ const (
 
 // joins reports whether a joiner between last and the first of rest does
 // something: ZWJ between emoji, either one inside a script that joins letters.
-func joins(last rune, rest []rune, joiner rune) bool {
+// base is what last belongs to.
+func joins(last, base rune, rest []rune, joiner rune) bool {
 	if len(rest) == 0 {
 		return false
 	}
 	next := rest[0]
-	if joiner == zwj && emojiPart(last) && emojiPart(next) {
+	if joiner == zwj && pictograph(base) && pictograph(next) {
 		return true
 	}
 	return unicode.In(last, joining...) && unicode.In(next, joining...)
@@ -125,10 +132,20 @@ var joining = []*unicode.RangeTable{
 	unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar,
 }
 
-// emojiPart reports whether r can stand beside a joiner in an emoji: a
-// pictograph, a skin tone, or the selector that asks for the coloured form.
-func emojiPart(r rune) bool {
-	return r == 0xfe0f || r >= 0x1f000 && r <= 0x1faff || r >= 0x2190 && r <= 0x2bff && unicode.IsSymbol(r)
+// pictograph reports whether r is one of the emoji that a ZWJ joins, by rule GB11
+// of UAX 29: then all of it is one character to whoever draws it.
+func pictograph(r rune) bool {
+	if r < 0x2000 && r != 0xa9 && r != 0xae {
+		return false
+	}
+	_, rest, _, _ := uniseg.FirstGraphemeClusterInString("👨\u200d"+string(r), -1)
+	return rest == "" && !continues(r)
+}
+
+// continues reports whether r belongs to the character before it: a mark, a
+// selector of form, a skin tone, a joiner.
+func continues(r rune) bool {
+	return r >= 0x1f3fb && r <= 0x1f3ff || r == zwj || r == zwnj || unicode.In(r, unicode.Mn, unicode.Me)
 }
 
 // flagTags is how many of the first runes are the tags of a subdivision's flag
