@@ -63,22 +63,29 @@ func (term *terminal) key(key string) {
 // await waits until the screen has all of what.
 func (term *terminal) await(what ...string) string {
 	term.Helper()
+	return term.until(fmt.Sprintf("%q", what), func(screen string) bool {
+		for _, w := range what {
+			if !strings.Contains(screen, w) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// until waits for a screen that fits.
+func (term *terminal) until(what string, fits func(screen string) bool) string {
+	term.Helper()
 	limit := time.After(20 * time.Second)
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		screen := term.screen()
-		missing := ""
-		for _, w := range what {
-			if !strings.Contains(screen, w) {
-				missing = w
-			}
-		}
-		if missing == "" {
+		if fits(screen) {
 			return screen
 		}
 		select {
 		case <-tick.C:
 		case <-limit:
-			term.Fatalf("%q does not come on the screen:\n%s", missing, screen)
+			term.Fatalf("waiting for %s; the screen has:\n%s", what, screen)
 		}
 	}
 }
@@ -126,11 +133,17 @@ func TestTwoTerminals(t *testing.T) {
 	if !strings.Contains(screen, "before") || strings.Contains(screen, "hello ann") {
 		t.Errorf("the screen is not as it was:\n%s", screen)
 	}
-	if out, err := exec.Command("diff", s.file("before"), s.file("after")).CombinedOutput(); err != nil {
-		t.Errorf("the terminal's modes are not as they were:\n%s", out)
-	}
+	same(t, s.file("before"), s.file("after"))
 	if modes := ann.must("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"); strings.TrimSpace(modes) != "0 1 0" {
 		t.Errorf("alternate screen, cursor, mouse: %s, want 0 1 0", modes)
+	}
+}
+
+// same holds what stty said before against what it says after.
+func same(t testing.TB, before, after string) {
+	t.Helper()
+	if out, err := exec.Command("diff", before, after).CombinedOutput(); err != nil {
+		t.Errorf("the terminal's modes are not as they were:\n%s", out)
 	}
 }
 
