@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pty is a terminal of the kernel's: what a program in it draws is read at once,
+// and when it came is known. (tmux, in other tests, draws what is to be looked at;
+// here only the time counts.)
+type pty struct {
+	testing.TB
+	master *os.File
+	cmd    *exec.Cmd
+
+	mu   sync.Mutex
+	came sync.Cond
+	out  []byte // since the last look
+	over bool
+}
+
+// startInPty starts a program in a terminal, until the test ends.
+func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("there are no terminals to be had here: ", err)
+	}
+	p := &pty{TB: t, master: os.NewFile(uintptr(fd), "ptmx"), cmd: cmd}
+	p.came.L = &p.mu
+	t.Cleanup(func() { p.master.Close() })
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := p.master.Read(buf)
+			p.mu.Lock()
+			p.out = append(p.out, buf[:n]...)
+			if len(p.out) > 8<<20 {
+				p.out = p.out[4<<20:]
+			}
+			p.over = err != nil
+			p.mu.Unlock()
+			p.came.Broadcast()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		<-read
+	})
+	return p
+}
+
+// type_ sends keys.
+func (p *pty) type_(keys string) {
+	p.Helper()
+	if _, err := p.master.WriteString(keys); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// see waits until the program has drawn a text, and returns when that came. What
+// was drawn up to there is not looked at again.
+func (p *pty) see(text string) time.Time {
+	p.Helper()
+	late := false
+	timer := time.AfterFunc(20*time.Second, func() {
+		p.mu.Lock()
+		late = true
+		p.mu.Unlock()
+		p.came.Broadcast()
+	})
+	defer timer.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if i := bytes.Index(p.out, []byte(text)); i >= 0 {
+			p.out = p.out[i+len(text):]
+			return time.Now()
+		}
+		if late || p.over {
+			p.Fatalf("waiting for %q; drawn was %q", text, tailOf(p.out))
+		}
+		p.came.Wait()
+	}
+}
+
+func tailOf(b []byte) string { return string(b[max(0, len(b)-2000):]) }
+
+// memory is how much the program has in memory, in MiB.
+func (p *pty) memory() float64 {
+	p.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kib float64
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		p.Fatal(err)
+	}
+	return kib / 1024
+}
