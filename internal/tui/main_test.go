@@ -121,7 +121,7 @@ func (s *shot) Show() {
 		for x := 0; x < w; {
 			str, _, n := s.Get(x, y)
 			b.WriteString(str)
-			x += n
+			x += max(1, n) // none, while the size changes
 		}
 		rows[y] = strings.TrimRight(b.String(), " ")
 	}
