@@ -81,12 +81,14 @@
 // (each {text, n, by}: n people, of whom by names the first 16) and rev. rev is
 // the seq of the newest entry that is folded into it: one with a seq up to rev
 // changes nothing any more. An edit carries the text in place of the old one,
-// and in a replay the newest one. A reaction carries in reactions how this one
+// and in a replay the newest one, or none when the entry is gone. A reaction carries in reactions how this one
 // reaction stands after it, in a replay how it stands now; n is 0 when the last
 // one has taken it back. Only its author can edit or delete an entry of the kinds
 // text and action, and nobody one that is gone. The same reaction of the same
 // user once more takes it back; an entry has at most 20 different ones, of at
-// most 32 bytes.
+// most 32 bytes and without white space. A change that comes too late, because
+// another one was on its way, is in the log and changes nothing: an edit without
+// text, a reaction with n 0.
 //
 // # Posting
 //

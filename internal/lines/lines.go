@@ -50,6 +50,17 @@ type Record struct {
 	Kind     string `json:"kind"` // text, action, topic, edit, delete, reaction, …
 	Text     string `json:"text"`
 	Target   string `json:"target,omitempty"` // the id of the entry that this one is about
+
+	Edited    bool       `json:"edited,omitempty"` // text is not the first one
+	Gone      bool       `json:"gone,omitempty"`   // it was deleted, and text is empty
+	Reactions []Reaction `json:"reactions,omitempty"`
+}
+
+// Reaction is one reaction in a Record, with how many people gave it; in the
+// Record of a reaction itself, how many do now.
+type Reaction struct {
+	Text string `json:"text"`
+	N    uint32 `json:"n"`
 }
 
 // NewRecord makes a Record of an entry.
@@ -57,6 +68,10 @@ func NewRecord(e *protocol.Entry) Record {
 	r := Record{
 		Room: e.Room, Seq: e.Seq, ID: e.ID.String(), From: safetext.Line(e.Nick), User: e.User.String(), Verified: !e.Guest, Bot: e.Bot,
 		At: time.Unix(0, e.At).UTC().Format("2006-01-02T15:04:05.000000000Z07:00"), Kind: string(e.Kind), Text: safetext.Text(e.Text),
+		Edited: e.Edited, Gone: e.Gone,
+	}
+	for _, reaction := range e.Reactions {
+		r.Reactions = append(r.Reactions, Reaction{safetext.Line(reaction.Text), reaction.Count})
 	}
 	if e.Kind == protocol.KindText {
 		r.Kind = "text"
@@ -86,18 +101,32 @@ func (p *printer) entry(title string, e *protocol.Entry) error {
 		return err
 	}
 	who := client.ShownNick(e.Nick, e.Guest)
-	said := fmt.Sprintf("<%s> %s", who, e.Text)
+	text := e.Text
+	if e.Edited {
+		text = "(edited) " + text
+	}
+	said := fmt.Sprintf("<%s> %s", who, text)
 	switch e.Kind {
-	case protocol.KindText:
-	case protocol.KindAction:
-		said = fmt.Sprintf("* %s %s", who, e.Text)
+	case protocol.KindText, protocol.KindAction:
+		if e.Kind == protocol.KindAction {
+			said = fmt.Sprintf("* %s %s", who, text)
+		}
+		if e.Gone {
+			said = fmt.Sprintf("* %s has deleted this message", who)
+		}
 	case protocol.KindTopic:
 		said = fmt.Sprintf("* %s has set the topic: %s", who, e.Text)
 	case protocol.KindEdit:
+		if e.Text == "" { // what it has corrected was deleted since
+			return nil
+		}
 		said = fmt.Sprintf("<%s> (corrected) %s", who, e.Text)
 	case protocol.KindDelete:
 		said = fmt.Sprintf("* %s has deleted a message", who)
 	case protocol.KindReaction:
+		if len(e.Reactions) == 1 && e.Reactions[0].Count == 0 { // it was taken back
+			return nil
+		}
 		said = fmt.Sprintf("* %s reacts: %s", who, e.Text)
 	default:
 		said = fmt.Sprintf("<%s> [%s] %s", who, e.Kind, e.Text)

@@ -2,13 +2,85 @@ package roomlog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// This file is what comes behind the removal of entries: the index, the file
-// and the write-ahead log hold nothing of them any longer, and shrink.
+// This file is what comes behind the removal of entries and of texts: the index,
+// the file and the write-ahead log hold nothing of them any longer, and shrink.
+
+// openClearing opens a connection for such work. What it does need not be on the
+// disk at once; and emptying the write-ahead log does not wait for a reader, as
+// posting would wait with it: there is no busy_timeout.
+func openClearing(s *SQLite) (*sql.DB, *sql.Conn, error) {
+	db, err := sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(0)"))
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return db, conn, nil
+}
+
+// repeat takes steps until there is nothing more to do. Between two it rests for
+// as long as one took: the other half of the time belongs to posting alone.
+func (s *SQLite) repeat(ctx context.Context, step func(context.Context) (more bool, err error)) (did bool, err error) {
+	for {
+		s.writing.Lock()
+		begin := time.Now()
+		more, err := step(ctx)
+		took := time.Since(begin)
+		s.writing.Unlock()
+		if err != nil || !more {
+			return did, err
+		}
+		did = true
+		if !rest(ctx, took) {
+			return did, ctx.Err()
+		}
+	}
+}
+
+// mergeAll merges all parts of the index into one. An entry that was removed or
+// changed is marked in the index at once, but what it said leaves only with the
+// next merge of its part.
+func (s *SQLite) mergeAll(ctx context.Context, c *sql.Conn) error {
+	// A merge that was under way is ended first, and what it had already gone
+	// through may still hold such words: then it is begun once more.
+	for range 2 {
+		pages := -mergePages // the first step begins the merge of all
+		did, err := s.repeat(ctx, func(ctx context.Context) (bool, error) {
+			defer func() { pages = mergePages }()
+			return mergeWords(ctx, c, pages)
+		})
+		if err != nil || !did {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyWAL empties the write-ahead log. Most of it is written to the file while
+// posting goes on. busy is true where a reader is in the way of the end.
+func (s *SQLite) emptyWAL(ctx context.Context, c *sql.Conn) (busy bool, err error) {
+	if _, err := checkpoint(ctx, c, "PASSIVE"); err != nil {
+		return false, err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return checkpoint(ctx, c, "TRUNCATE")
+}
+
+func checkpoint(ctx context.Context, c *sql.Conn, mode string) (busy bool, err error) {
+	var inLog, done int
+	err = c.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &inLog, &done)
+	return busy, err
+}
 
 // pages returns how many pages the file has, and how many of them are free.
 func (r *retention) pages(ctx context.Context) (all, free int64, err error) {
@@ -19,9 +91,7 @@ func (r *retention) pages(ctx context.Context) (all, free int64, err error) {
 	return all, free, err
 }
 
-// merge rids the index of the removed entries' words: a removed entry is marked
-// in it at once, but what it said leaves with the next merge of its part. All
-// parts are merged into one, at most once a day.
+// merge rids the index of the removed entries' words, at most once a day.
 func (r *retention) merge(ctx context.Context) error {
 	r.s.writing.Lock()
 	removed, _, err := meta(ctx, r.conn, metaRemoved)
@@ -31,11 +101,7 @@ func (r *retention) merge(ctx context.Context) error {
 	if err := errors.Join(err, errMerged); err != nil || removed <= merged || now.Sub(time.Unix(0, at)) < mergeEvery {
 		return err
 	}
-	pages := -mergePages // the first step begins the merge of all
-	if _, err := r.repeat(ctx, func(ctx context.Context) (bool, error) {
-		defer func() { pages = mergePages }()
-		return mergeWords(ctx, r.conn, pages)
-	}); err != nil {
+	if err := r.s.mergeAll(ctx, r.conn); err != nil {
 		return err
 	}
 	r.uneven = true
@@ -58,22 +124,10 @@ func (r *retention) shrink(ctx context.Context) (more bool, err error) {
 	return now < all, err
 }
 
-// truncate empties the write-ahead log. Most of it is written to the file while
-// posting goes on. A reader may be in the way of the end; the next pass tries
-// again.
+// truncate empties the write-ahead log; where a reader is in the way, the next
+// pass tries again.
 func (r *retention) truncate(ctx context.Context) error {
-	if _, err := r.checkpoint(ctx, "PASSIVE"); err != nil {
-		return err
-	}
-	r.s.writing.Lock()
-	defer r.s.writing.Unlock()
-	busy, err := r.checkpoint(ctx, "TRUNCATE")
+	busy, err := r.s.emptyWAL(ctx, r.conn)
 	r.uneven = err != nil || busy
 	return err
-}
-
-func (r *retention) checkpoint(ctx context.Context, mode string) (busy bool, err error) {
-	var inLog, done int
-	err = r.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &inLog, &done)
-	return busy, err
 }

@@ -134,7 +134,7 @@ func TestCrashDamagedPage(t *testing.T) {
 }
 
 // withMigrations has the program know other versions for the time of a test.
-func withMigrations(t *testing.T, list []string) {
+func withMigrations(t *testing.T, list []migration) {
 	old := migrations
 	migrations = list
 	t.Cleanup(func() { migrations = old })
@@ -182,16 +182,16 @@ func TestCrashMigrations(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	all := append([]string(nil), migrations...)
-	withMigrations(t, append(all, "CREATE TABLE later (x) STRICT"))
+	all := append([]migration(nil), migrations...)
+	withMigrations(t, append(all, statements("CREATE TABLE later (x) STRICT")))
 	refused("from version "+fmt.Sprint(newest), "missing datatype") // a column needs a type there
 	withMigrations(t, all)
 	if err := open().Close(); err != nil { // nothing of the step is left
 		t.Fatal(err)
 	}
-	withMigrations(t, append(all[:newest:newest], "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (1); CREATE TABLE never (x", "SELECT 1"))
+	withMigrations(t, append(all[:newest:newest], statements("CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (1); CREATE TABLE never (x"), statements("SELECT 1")))
 	refused("from version " + fmt.Sprint(newest))
-	withMigrations(t, append(all[:newest:newest], "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (7)"))
+	withMigrations(t, append(all[:newest:newest], statements("CREATE TABLE later (x INTEGER) STRICT; INSERT INTO later VALUES (7)")))
 	s := open()
 	var x int
 	if err := s.w.QueryRowContext(t.Context(), "SELECT x FROM later").Scan(&x); err != nil || x != 7 {

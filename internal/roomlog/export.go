@@ -51,6 +51,8 @@ func OpenSQLiteReader(dir string) (*SQLiteReader, error) {
 		err = fmt.Errorf("%w: %s is empty", ErrNoLog, file)
 	case version > len(migrations):
 		err = errNewer(version)
+	case version < len(migrations):
+		err = fmt.Errorf("the log has version %d, and this program reads %d: start its server once with this program, or use the one that wrote it", version, len(migrations))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -111,7 +113,7 @@ func (r *SQLiteReader) Export(ctx context.Context, w io.Writer, what Selection) 
 	if err != nil {
 		return r.failed(err)
 	}
-	query, args := "SELECT "+entryColumns+" FROM entries e ORDER BY e.n", []any(nil)
+	query, args := "SELECT "+entryColumns+" FROM entries e"+withTarget+"ORDER BY e.n", []any(nil)
 	if what.Room != "" {
 		var id int64
 		for i, name := range names {
@@ -122,7 +124,7 @@ func (r *SQLiteReader) Export(ctx context.Context, w io.Writer, what Selection) 
 		if id == 0 {
 			return fmt.Errorf("%w: %s", ErrNoRoom, what.Room)
 		}
-		query, args = "SELECT "+entryColumns+" FROM entries e WHERE e.room = ? ORDER BY e.seq", []any{id}
+		query, args = "SELECT "+entryColumns+" FROM entries e"+withTarget+"WHERE e.room = ? ORDER BY e.seq", []any{id}
 	}
 	rows, err := c.QueryContext(ctx, query, args...)
 	if err != nil {

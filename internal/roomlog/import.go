@@ -96,9 +96,9 @@ func (in *importer) commit(ctx context.Context) error {
 			e := &entries[i]
 			at := max(e.At, last+1)
 			later := at > e.At
-			added, err := s.add(ctx, rooms, e, n+1, at, in.seq(e))
+			added, err := s.add(ctx, rooms, e, n+1, at, in.seq(e), true)
 			switch {
-			case errors.Is(err, ErrIDConflict):
+			case errors.Is(err, ErrIDConflict), errors.Is(err, ErrReactions):
 				conflict = fmt.Errorf("line %d: id %s: %w", numbers[i], e.ID, err)
 				return s.saveHeads(ctx, rooms)
 			case err != nil:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -145,7 +146,7 @@ func mergeWords(ctx context.Context, c *sql.Conn, pages int) (more bool, err err
 func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 	x.s.writing.Lock()
 	defer x.s.writing.Unlock()
-	if err := x.conn.QueryRowContext(ctx, "SELECT coalesce((SELECT rowid FROM words ORDER BY rowid DESC LIMIT 1), 0)").Scan(&indexed); err != nil || indexed >= x.s.n {
+	if err := x.conn.QueryRowContext(ctx, indexedTo).Scan(&indexed); err != nil || indexed >= x.s.n {
 		return indexed, err
 	}
 	tx, err := x.conn.BeginTx(ctx, nil)
@@ -153,34 +154,23 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		return indexed, err
 	}
 	defer tx.Rollback()
-	rows, err := tx.QueryContext(ctx, "SELECT n, room, nick, kind, text FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
+	batch, err := x.rows(ctx, tx, "SELECT n, room, nick, kind, text FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
 	if err != nil {
-		return indexed, err
-	}
-	type row struct {
-		n           int64
-		text, place string
-	}
-	var batch []row
-	for rows.Next() {
-		var r row
-		var room int64
-		var nick, kind string
-		if err := rows.Scan(&r.n, &room, &nick, &kind, &r.text); err != nil {
-			rows.Close()
-			return indexed, err
-		}
-		if k := protocol.Kind(kind); k != protocol.KindText && k != protocol.KindAction && k != protocol.KindTopic {
-			r.text = "" // it has a row all the same: the last one says how far the index has come
-		}
-		r.text, r.place = spaced(r.text), x.s.place(room, nick)
-		batch = append(batch, r)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return indexed, err
 	}
 	if len(batch) == 0 {
 		return x.s.n, nil // the newest entries were removed
+	}
+	last := batch[len(batch)-1].n
+	// What has changed an entry comes behind it in the index too, and has it
+	// indexed again: so nothing but the index says how far it has come.
+	var changed []indexRow
+	if slices.ContainsFunc(batch, func(r indexRow) bool { return r.changes }) {
+		changed, err = x.rows(ctx, tx, `SELECT DISTINCT t.n, t.room, t.nick, t.kind, t.text FROM entries e JOIN entries t ON t.room = e.room AND t.seq = e.target_seq
+		WHERE e.n > ? AND e.n <= ? AND e.kind IN ('edit', 'delete') AND t.n <= ?`, indexed, last, indexed)
+	}
+	if err != nil {
+		return indexed, err
 	}
 	insert, err := tx.PrepareContext(ctx, "INSERT INTO words (rowid, text, place) VALUES (?,?,?)")
 	if err != nil {
@@ -192,24 +182,71 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 			return indexed, err
 		}
 	}
+	for _, r := range changed {
+		if _, err := tx.ExecContext(ctx, replaceWords, r.n, r.text, r.place); err != nil {
+			return indexed, err
+		}
+	}
 	if err := tx.Commit(); err != nil {
 		return indexed, err
 	}
-	return batch[len(batch)-1].n, nil
+	return last, nil
+}
+
+const (
+	indexedTo    = "SELECT coalesce((SELECT rowid FROM words ORDER BY rowid DESC LIMIT 1), 0)"
+	replaceWords = "INSERT OR REPLACE INTO words (rowid, text, place) VALUES (?,?,?)"
+)
+
+// indexRow is what the index is given of an entry.
+type indexRow struct {
+	n           int64
+	text, place string
+	changes     bool // the text of another one
+}
+
+// rows reads what is to be indexed: of each entry n, room, nick, kind and text.
+func (x *indexer) rows(ctx context.Context, tx *sql.Tx, query string, args ...any) (batch []indexRow, err error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r indexRow
+		var room int64
+		var nick, kind string
+		if err := rows.Scan(&r.n, &room, &nick, &kind, &r.text); err != nil {
+			return nil, err
+		}
+		if k := protocol.Kind(kind); k != protocol.KindText && k != protocol.KindAction && k != protocol.KindTopic {
+			r.text = "" // it has a row all the same: the last one says how far the index has come
+		}
+		r.text, r.place = spaced(r.text), x.s.place(room, nick)
+		r.changes = kind == string(protocol.KindEdit) || kind == string(protocol.KindDelete)
+		batch = append(batch, r)
+	}
+	return batch, rows.Err()
 }
 
 // place are the words under which an entry is found by where it stands and who
 // said it. To look for them in the index is far cheaper than to look at each
 // entry that has a common word.
 func (s *SQLite) place(room int64, nick string) string {
-	public := publicToken
+	name := ""
 	s.mu.RLock()
 	if r := s.byRoom[room]; r != nil {
-		if _, _, direct := protocol.ParseDirectRoom(r.info.Name); direct {
-			public = ""
-		}
+		name = r.info.Name
 	}
 	s.mu.RUnlock()
+	return place(room, name, nick)
+}
+
+func place(room int64, name, nick string) string {
+	public := publicToken
+	if isDirect(name) {
+		public = ""
+	}
 	return public + " " + roomToken(room) + " " + nickToken(nick)
 }
 

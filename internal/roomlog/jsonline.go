@@ -13,6 +13,12 @@ import (
 
 // jsonLine is an entry as it is exported: one JSON object on a line. The fields
 // are those of chat tail --json, whose lines can be imported as well.
+//
+// A line says what the entry says now, and no older text: edits too carry their
+// target's newest one. An import takes text, edited and gone from the line, and
+// folds the edits, deletes and reactions behind it once more: they find the text
+// that they had made, toggle the same reactions, and give the same rev. reactions
+// is for people and programs that read the line; an import does not need it.
 type jsonLine struct {
 	Room     string `json:"room"`
 	Seq      uint64 `json:"seq"`
@@ -25,6 +31,17 @@ type jsonLine struct {
 	Kind     string `json:"kind"` // text, action, topic, edit, delete, reaction, …
 	Text     string `json:"text"`
 	Target   string `json:"target,omitempty"` // the id of the entry that this one is about
+
+	Edited    bool           `json:"edited,omitempty"` // text is not the first one
+	Gone      bool           `json:"gone,omitempty"`   // it was deleted, and text is empty
+	Reactions []reactionLine `json:"reactions,omitempty"`
+}
+
+// reactionLine is one reaction and how many people gave it; on the line of a
+// reaction itself, how many do now.
+type reactionLine struct {
+	Text string `json:"text"`
+	N    uint32 `json:"n"`
 }
 
 const (
@@ -42,7 +59,10 @@ func writeLine(w io.Writer, e *protocol.Entry) error {
 
 func toLine(e *protocol.Entry) jsonLine {
 	l := jsonLine{Room: e.Room, Seq: e.Seq, ID: e.ID.String(), User: e.User.String(), From: e.Nick, Verified: !e.Guest, Bot: e.Bot,
-		At: time.Unix(0, e.At).UTC().Format(lineTime), Kind: string(e.Kind), Text: e.Text}
+		At: time.Unix(0, e.At).UTC().Format(lineTime), Kind: string(e.Kind), Text: e.Text, Edited: e.Edited, Gone: e.Gone}
+	for _, r := range e.Reactions {
+		l.Reactions = append(l.Reactions, reactionLine{r.Text, r.Count})
+	}
 	if e.Kind == protocol.KindText {
 		l.Kind = textKind
 	}
@@ -70,6 +90,11 @@ func fromLine(b []byte, now time.Time) (e protocol.Entry, err error) {
 		e.Kind = protocol.KindText
 	} else if !kindForm.MatchString(l.Kind) {
 		return e, fmt.Errorf("kind: %q is none; that of a plain message is %q", l.Kind, textKind)
+	}
+	if takesFolds(e.Kind) {
+		if e.Edited, e.Gone = l.Edited && !l.Gone, l.Gone; e.Gone {
+			e.Text = ""
+		}
 	}
 	if err := protocol.ValidRoom(l.Room); err != nil {
 		return e, fmt.Errorf("room: %w", err)

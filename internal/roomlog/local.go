@@ -152,7 +152,9 @@ func (l *local) commit(queue []submission, batch []Record, entries []protocol.En
 		}
 		r := &batch[next]
 		next++
-		s.poster.done(&r.Entry, r.Err)
+		// Not r.Entry itself, which may be folded: a poster counts on what it gave.
+		s.entry.Seq, s.entry.At = r.Entry.Seq, r.Entry.At
+		s.poster.done(&s.entry, r.Err)
 	}
 	clear(batch)
 	clear(entries)

@@ -31,8 +31,9 @@ type Memory struct {
 	rooms   map[string]*memoryRoom
 	names   []string // the rooms' names, sorted
 	directs map[protocol.UserID][]string
-	order   fifo[entryRef] // every entry that is kept, oldest first
+	order   fifo[*memoryRoom] // of every entry that is kept, oldest first
 	bytes   int
+	folds   map[protocol.ID]*memoryFold // of entries that are kept
 	ids     map[protocol.ID]knownID
 	idOrder fifo[protocol.ID]
 	last    int64 // the newest entry's time
@@ -47,16 +48,12 @@ type memoryRoom struct {
 	entries []protocol.Entry
 }
 
-type entryRef struct {
-	room *memoryRoom
-	size int
-}
-
 type knownID struct {
 	room    string
 	seq     uint64
 	at      int64
 	content uint64 // a hash
+	blank   bool   // it was deleted, or has edited what was: its content is not known
 }
 
 type markerKey struct {
@@ -74,6 +71,7 @@ func NewMemory() *Memory {
 	return &Memory{
 		epoch: protocol.NewID(), budget: MemoryBudget, seed: maphash.MakeSeed(), now: time.Now,
 		rooms: map[string]*memoryRoom{}, directs: map[protocol.UserID][]string{}, ids: map[protocol.ID]knownID{},
+		folds:   map[protocol.ID]*memoryFold{},
 		markers: map[markerKey]uint64{}, nicks: map[string]binding{},
 		owned: map[protocol.UserID][]string{},
 	}
@@ -100,7 +98,7 @@ func (m *Memory) append(r *Record) {
 	e := &r.Entry
 	content := m.content(e)
 	if k, known := m.ids[e.ID]; known {
-		if k.room != e.Room || k.content != content {
+		if k.room != e.Room || k.content != content && !k.blank {
 			r.Err = ErrIDConflict
 			return
 		}
@@ -108,25 +106,44 @@ func (m *Memory) append(r *Record) {
 		return
 	}
 	room := m.rooms[e.Room]
+	e.TargetSeq = 0
+	if room != nil && !e.Target.IsZero() {
+		if k, known := m.ids[e.Target]; known && k.room == e.Room {
+			if t := room.find(k.seq); t != nil {
+				e.TargetSeq = k.seq
+				if e.Kind == protocol.KindReaction && takesFolds(t.Kind) && !t.Gone && isReaction(e.Text) && isFull(t.Reactions, e.Text) {
+					r.Err = ErrReactions
+					return
+				}
+			}
+		}
+	}
 	if room == nil {
 		room = m.addRoom(e.Room)
 	}
 	room.info.Head++
 	m.last++
-	e.Seq, e.At = room.info.Head, m.last
+	e.Seq, e.At, e.Edited, e.Gone, e.Rev, e.Reactions = room.info.Head, m.last, false, false, 0, nil
 	if e.Kind == protocol.KindTopic {
 		room.info.Topic = e.Text
 	}
-	room.entries = append(room.entries, *e)
-	m.order.push(entryRef{room, e.MaxSize()})
-	m.bytes += e.MaxSize()
-	for m.bytes > m.budget && m.order.len() > 1 {
-		m.dropOldest()
-	}
-	m.ids[e.ID] = knownID{e.Room, e.Seq, e.At, content}
+	m.ids[e.ID] = knownID{room: e.Room, seq: e.Seq, at: e.At, content: content}
 	m.idOrder.push(e.ID)
 	if m.idOrder.len() > memoryIDs {
 		delete(m.ids, m.idOrder.pop())
+	}
+	if isFolded(e.Kind) {
+		m.fold(room, e)
+	}
+	kept := *e
+	if kept.Reactions = nil; e.Kind == protocol.KindEdit { // both are its target's
+		kept.Text = ""
+	}
+	room.entries = append(room.entries, kept)
+	m.order.push(room)
+	m.bytes += kept.MaxSize()
+	for m.bytes > m.budget && m.order.len() > 1 {
+		m.dropOldest()
 	}
 }
 
@@ -153,11 +170,13 @@ func (m *Memory) addRoom(name string) *memoryRoom {
 }
 
 func (m *Memory) dropOldest() {
-	ref := m.order.pop()
-	m.bytes -= ref.size
-	ref.room.entries[0] = protocol.Entry{}
-	ref.room.entries = ref.room.entries[1:]
-	ref.room.first++
+	room := m.order.pop()
+	e := &room.entries[0]
+	m.bytes -= e.MaxSize()
+	delete(m.folds, e.ID)
+	*e = protocol.Entry{}
+	room.entries = room.entries[1:]
+	room.first++
 }
 
 // Room implements Store.
@@ -217,22 +236,23 @@ func (m *Memory) Read(_ context.Context, r Range) ([]protocol.Entry, bool, error
 		}
 		all = all[n:]
 	}
-	n, bytes := 0, 0
-	for n < len(all) && n < r.Limit {
-		e := &all[n]
+	var out []protocol.Entry
+	bytes := 0
+	for len(out) < min(len(all), r.Limit) {
+		at := len(out)
 		if !r.Oldest {
-			e = &all[len(all)-1-n]
+			at = len(all) - 1 - at
 		}
-		if bytes += e.MaxSize(); bytes > r.Bytes && n > 0 {
+		e := room.read(&all[at])
+		if bytes += e.MaxSize(); bytes > r.Bytes && len(out) > 0 {
 			break
 		}
-		n++
+		out = append(out, e)
 	}
-	more := n < len(all)
-	if r.Oldest {
-		return slices.Clone(all[:n]), more, nil
+	if !r.Oldest {
+		slices.Reverse(out)
 	}
-	return slices.Clone(all[len(all)-n:]), more, nil
+	return out, len(out) < len(all), nil
 }
 
 // Find implements Store.
@@ -244,10 +264,11 @@ func (m *Memory) Find(_ context.Context, id protocol.ID) (protocol.Entry, bool, 
 		return protocol.Entry{}, false, nil
 	}
 	room := m.rooms[k.room]
-	if k.seq < room.first {
+	e := room.find(k.seq)
+	if e == nil {
 		return protocol.Entry{}, false, nil
 	}
-	return room.entries[k.seq-room.first], true, nil
+	return room.read(e), true, nil
 }
 
 // Search implements Store.

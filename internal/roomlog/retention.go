@@ -30,8 +30,8 @@ type retention struct {
 	quit context.CancelFunc
 	done sync.WaitGroup
 
-	remember, unindex, drop *sql.Stmt
-	pageSize                int64
+	remember, unindex, unreact, drop *sql.Stmt
+	pageSize                         int64
 
 	ids    int64 // rows of gone, where Keep bounds bytes; -1: not yet counted
 	uneven bool  // the write-ahead log may hold removed texts
@@ -75,21 +75,16 @@ func (s *SQLite) Retain(keep Keep) error {
 func newRetention(s *SQLite, keep Keep) (*retention, error) {
 	r := &retention{s: s, keep: keep, quit: func() {}, ids: -1, uneven: true}
 	var err error
-	// No busy_timeout: emptying the write-ahead log does not wait for a reader.
-	if r.db, err = sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(0)")); err != nil {
+	if r.db, r.conn, err = openClearing(s); err != nil {
 		return nil, err
 	}
-	r.db.SetMaxOpenConns(1)
 	if err := r.prepare(context.Background()); err != nil {
-		return nil, errors.Join(err, r.db.Close())
+		return nil, errors.Join(err, r.conn.Close(), r.db.Close())
 	}
 	return r, nil
 }
 
 func (r *retention) prepare(ctx context.Context) (err error) {
-	if r.conn, err = r.db.Conn(ctx); err != nil {
-		return err
-	}
 	if err = r.conn.QueryRowContext(ctx, "PRAGMA page_size").Scan(&r.pageSize); err != nil {
 		return err
 	}
@@ -99,6 +94,9 @@ func (r *retention) prepare(ctx context.Context) (err error) {
 	if r.unindex, err = r.conn.PrepareContext(ctx, "DELETE FROM words WHERE rowid = ?"); err != nil {
 		return err
 	}
+	if r.unreact, err = r.conn.PrepareContext(ctx, "DELETE FROM reactions WHERE target = ?"); err != nil {
+		return err
+	}
 	r.drop, err = r.conn.PrepareContext(ctx, "DELETE FROM entries WHERE n = ?")
 	return err
 }
@@ -106,7 +104,7 @@ func (r *retention) prepare(ctx context.Context) (err error) {
 func (r *retention) stop() error {
 	r.quit()
 	r.done.Wait()
-	return errors.Join(r.remember.Close(), r.unindex.Close(), r.drop.Close(), r.conn.Close(), r.db.Close())
+	return errors.Join(r.remember.Close(), r.unindex.Close(), r.unreact.Close(), r.drop.Close(), r.conn.Close(), r.db.Close())
 }
 
 func (r *retention) run(ctx context.Context) {
@@ -127,7 +125,7 @@ func (r *retention) run(ctx context.Context) {
 // pass removes whatever is to be removed now.
 func (r *retention) pass(ctx context.Context) error {
 	for _, step := range []func(context.Context) (bool, error){r.remove, r.forget} {
-		did, err := r.repeat(ctx, step)
+		did, err := r.s.repeat(ctx, step)
 		if err != nil {
 			return err
 		}
@@ -136,34 +134,13 @@ func (r *retention) pass(ctx context.Context) error {
 	if err := r.merge(ctx); err != nil {
 		return err
 	}
-	if _, err := r.repeat(ctx, r.shrink); err != nil {
+	if _, err := r.s.repeat(ctx, r.shrink); err != nil {
 		return err
 	}
 	if r.uneven {
 		return r.truncate(ctx)
 	}
 	return nil
-}
-
-// repeat takes steps until there is nothing more to do. Between two it rests for
-// as long as one took: the other half of the time belongs to posting alone.
-func (r *retention) repeat(ctx context.Context, step func(context.Context) (more bool, err error)) (did bool, err error) {
-	for {
-		r.s.writing.Lock()
-		begin := time.Now()
-		more, err := step(ctx)
-		took := time.Since(begin)
-		r.s.writing.Unlock()
-		if err != nil || !more {
-			return did, err
-		}
-		did = true
-		select {
-		case <-time.After(took):
-		case <-ctx.Done():
-			return did, ctx.Err()
-		}
-	}
 }
 
 // remove takes the oldest entries out of the log. writing is held.
@@ -191,11 +168,16 @@ func (r *retention) remove(ctx context.Context) (more bool, err error) {
 	newest, now := r.s.goneMax, r.s.now().Unix()
 	err = transact(ctx, r.conn, func(ctx context.Context) error {
 		for _, e := range old {
-			if _, err := r.remember.ExecContext(ctx, e.ID[:], e.room, int64(e.Seq), e.At, contentSum(&e.Entry), now); err != nil {
+			if _, err := r.remember.ExecContext(ctx, e.ID[:], e.room, int64(e.Seq), e.At, e.sum(), now); err != nil {
 				return err
 			}
 			if _, err := r.unindex.ExecContext(ctx, e.n); err != nil {
 				return err
+			}
+			if e.reacted {
+				if _, err := r.unreact.ExecContext(ctx, e.n); err != nil {
+					return err
+				}
 			}
 			if _, err := r.drop.ExecContext(ctx, e.n); err != nil {
 				return err
@@ -220,11 +202,26 @@ func (r *retention) remove(ctx context.Context) (more bool, err error) {
 type oldEntry struct {
 	protocol.Entry
 	n, room int64
+	flags   int
+	posted  []byte // the row's sum
+	reacted bool
+}
+
+// sum is what is kept of the content that an entry had as it was posted. It is
+// empty where nothing of it is known: see matches.
+func (e *oldEntry) sum() []byte {
+	switch {
+	case e.posted != nil:
+		return e.posted
+	case e.flags&(flagEdited|flagGone) != 0 || e.Kind == protocol.KindEdit:
+		return []byte{}
+	}
+	return contentSum(&e.Entry)
 }
 
 // oldest returns the oldest entries that were said before a time, one step's.
 func (r *retention) oldest(ctx context.Context, before int64) ([]oldEntry, error) {
-	rows, err := r.conn.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target FROM entries ORDER BY n LIMIT ?", removeEntries)
+	rows, err := r.conn.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target, flags, sum, reactions IS NOT NULL FROM entries ORDER BY n LIMIT ?", removeEntries)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +230,7 @@ func (r *retention) oldest(ctx context.Context, before int64) ([]oldEntry, error
 	for size := 0; size < removeBytes && rows.Next(); {
 		var e oldEntry
 		var id, target []byte
-		if err := rows.Scan(&e.n, &e.room, &e.Seq, &id, &e.At, (*string)(&e.Kind), &e.Text, &target); err != nil {
+		if err := rows.Scan(&e.n, &e.room, &e.Seq, &id, &e.At, (*string)(&e.Kind), &e.Text, &target, &e.flags, &e.posted, &e.reacted); err != nil {
 			return nil, err
 		}
 		if e.At >= before {

@@ -347,3 +347,41 @@ func TestParseKeep(t *testing.T) {
 		}
 	}
 }
+
+// What was folded goes with its target, and ids are known afterwards as before.
+func TestRetentionOfFoldedEntries(t *testing.T) {
+	c := &clock{time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+	s, pass := keeping(t, t.TempDir(), Keep{Age: time.Hour}, c)
+	edited, gone, plain := entry("lobby", "first"), entry("lobby", "secret"), entry("lobby", "plain")
+	edit, editGone := about(edited, protocol.KindEdit, "second"), about(gone, protocol.KindEdit, "secret too")
+	react := about(edited, protocol.KindReaction, "👍")
+	add(t, s, edited, gone, plain, edit, editGone, react, about(gone, protocol.KindDelete, ""))
+	c.Time = c.Add(59 * time.Minute)
+	reply := about(edited, protocol.KindText, "a reply")
+	lateEdit := about(plain, protocol.KindEdit, "said later")
+	add(t, s, reply, lateEdit)
+	c.Time = c.Add(30 * time.Minute)
+	pass()
+	for _, id := range []protocol.ID{reply.ID, lateEdit.ID} {
+		if e := findID(t, s, id); e.TargetSeq != 0 || e.Kind == protocol.KindEdit && e.Text != "" {
+			t.Errorf("what is about a removed entry: %+v", e)
+		}
+	}
+	var n int
+	if err := s.db.QueryRow("SELECT count(*) FROM reactions").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d reactions are left, %v", n, err)
+	}
+	check := func() {
+		t.Helper()
+		for _, e := range []protocol.Entry{edited, gone, plain, edit, editGone, react} {
+			other := e
+			other.Text = "something else"
+			forgotten := e.ID == gone.ID || e.ID == editGone.ID
+			r := add(t, s, e, other)
+			if !r[0].Known || r[0].Err != nil || r[1].Known != forgotten || errors.Is(r[1].Err, ErrIDConflict) == forgotten {
+				t.Errorf("%q sent again: %+v", e.Text, r)
+			}
+		}
+	}
+	check()
+}

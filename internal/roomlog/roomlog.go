@@ -17,7 +17,43 @@
 // again gives the entry that is already there, whoever submits it; another
 // content under a known id fails with [ErrIDConflict]. The memory store knows
 // the last 1,048,576 ids; SQLite knows the id of every entry that it has, and of
-// a removed one for 30 days past its removal.
+// a removed one for 30 days past its removal. An entry that was edited is still
+// compared with what was posted, by a hash. Of one that was deleted nothing is
+// kept to compare with, not even a hash, nor of its edits: there, and where an
+// edited entry was imported, any content counts as the same.
+//
+// # Folding
+//
+// Edits, deletes and reactions are entries like others, and change the entry that
+// they are about, their target, in the commit that adds them. Whoever reads,
+// searches or exports gets the target as it stands now, with Rev the newest of
+// them. Only texts and actions that are there and not deleted are changed.
+//
+//   - An edit replaces the text. The target alone has it: an edit that is read
+//     carries its target's newest text, none when that is deleted or removed, or
+//     was no text.
+//   - A delete leaves the entry in its place, Gone, with neither text, Edited nor
+//     reactions.
+//   - A reaction is given, and by the same user once more taken back. A target has
+//     its reactions in the order in which they appeared, each with how many gave
+//     it and the first 16 of those. Read, the entry of a reaction says how this
+//     reaction stands now. One that would be more than protocol.MaxReactions
+//     different ones is refused with [ErrReactions].
+//
+// What a poster's room hears of at the commit, by Follow, is said of that moment:
+// the edit's own text, the reaction as it stands behind it. An id that is known
+// changes nothing a second time. Search finds newest texts only, and never an
+// edit, delete or reaction itself.
+//
+// A text that was deleted or replaced is overwritten in its row as the commit is
+// made. Behind that the index is merged, so that its words leave, and the
+// write-ahead log is emptied: within a second, in a log of some 10,000 entries.
+// In one of a million, merging takes some 15 seconds, and as it may only begin when
+// the last is 20 times as long ago as it took, the time is about 5 minutes at most. A reader, such as a long export, holds up the end. What a crash interrupts
+// goes on with the next start. One thing is out of reach: where SQLite moves rows
+// to another page, bytes of them may stay in the part of the old one that is not
+// in use, until that is. Among a thousand texts that were edited all over, a test
+// finds two or three such.
 //
 // # What survives
 //
@@ -49,7 +85,8 @@
 // then every minute, and a post waits for one small step at most. While more is
 // posted than steps can remove, the log is larger than its bound for a time.
 //
-// A removed entry is not read, found or searched any more. Its text is overwritten
+// A removed entry is not read, found or searched any more, and its reactions go
+// with it. Its text is overwritten
 // in the file as it is removed, and its single words in the index when that is
 // merged, which is within a day. Older copies in the write-ahead log go as soon as
 // no reader needs them. The space goes back to the file system, but for a
@@ -112,8 +149,9 @@ type Range struct {
 type Store interface {
 	// Epoch is the log's identity, made with it.
 	Epoch() protocol.ID
-	// Append commits a batch: it sets each record's Entry.Seq and Entry.At, or
-	// its Err. An error of Append itself means that nothing of the batch is kept.
+	// Append commits a batch: it sets each record's Entry.Seq, At and TargetSeq,
+	// or its Err, and makes of an edit or a reaction what is told of it now: see
+	// Folding. An error of Append itself means that nothing of the batch is kept.
 	Append(batch []Record) error
 
 	// Room reports whether a room has entries, and what is known of it.
@@ -175,6 +213,7 @@ type Sequencer interface {
 	// wait for a client. Follow is called once, before the first post.
 	Follow(func(entries []protocol.Entry))
 	// Poster returns a handle for one sender's posts. done hears of each post,
-	// once, in the order of submission; it must not wait for a client.
+	// once, in the order of submission, as it was submitted but for Seq and At; it
+	// must not wait for a client.
 	Poster(done func(entry *protocol.Entry, err error)) *Poster
 }

@@ -6,13 +6,24 @@ import (
 	"fmt"
 )
 
-// migrations bring a log's file from one version of the schema to the next:
+// A migration brings a log's file from one version of the schema to the next, in
+// a transaction of its own.
+type migration func(ctx context.Context, c *sql.Conn) error
+
+// statements is a migration that needs no more than SQL.
+func statements(query string) migration {
+	return func(ctx context.Context, c *sql.Conn) error {
+		_, err := c.ExecContext(ctx, query)
+		return err
+	}
+}
+
 // migrations[v] makes version v+1 of version v. One that was released is never
 // changed; a new one is added behind it.
-var migrations = []string{
+var migrations = []migration{
 	// 1. n is the entry's place in the whole log, and the full-text index's key.
 	// A text that was removed must not stay in the file: see the pragmas.
-	`CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
+	statements(`CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT;
 	CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL, topic TEXT NOT NULL) STRICT;
 	CREATE TABLE entries (
 		n INTEGER PRIMARY KEY, room INTEGER NOT NULL, seq INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL,
@@ -23,12 +34,14 @@ var migrations = []string{
 	CREATE TABLE markers (user BLOB NOT NULL, room INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (user, room)) WITHOUT ROWID, STRICT;
 	CREATE TABLE nicks (nick TEXT PRIMARY KEY, user BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 	CREATE INDEX nicks_user ON nicks (user);
-	CREATE VIRTUAL TABLE words USING fts5 (text, place, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");`,
+	CREATE VIRTUAL TABLE words USING fts5 (text, place, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");`),
 	// 2. The ids of removed entries are dropped in the order of their removal.
 	// The index does not merge its parts while it is written to, which can take
 	// long: see indexer.merge.
-	`CREATE INDEX gone_removed ON gone (removed);
-	INSERT INTO words (words, rank) VALUES ('automerge', 0);`,
+	statements(`CREATE INDEX gone_removed ON gone (removed);
+	INSERT INTO words (words, rank) VALUES ('automerge', 0);`),
+	// 3. What was said about an entry is folded into it.
+	foldAll,
 }
 
 // migrate brings the file up to the newest schema, each step in a transaction
@@ -42,18 +55,14 @@ func migrate(ctx context.Context, db *sql.Conn) error {
 		return errNewer(version)
 	}
 	for ; version < len(migrations); version++ {
-		tx, err := db.BeginTx(ctx, nil)
+		err := transact(ctx, db, func(ctx context.Context) error {
+			if err := migrations[version](ctx, db); err != nil {
+				return fmt.Errorf("bringing the log from version %d to %d: %w", version, version+1, err)
+			}
+			_, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1))
+			return err
+		})
 		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // does nothing behind Commit
-		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
-			return fmt.Errorf("bringing the log from version %d to %d: %w", version, version+1, err)
-		}
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1)); err != nil {
-			return err
-		}
-		if err := tx.Commit(); err != nil {
 			return err
 		}
 	}

@@ -159,8 +159,9 @@ func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, e
 			return nil, false, s.unavailable(err)
 		}
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+` FROM words JOIN entries e ON e.n = words.rowid
-		WHERE words MATCH ? AND words.rowid > ? AND words.rowid < ? ORDER BY words.rowid DESC LIMIT ?`, match, from, to, q.Limit+1)
+	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+` FROM words JOIN entries e ON e.n = words.rowid`+withTarget+`
+		WHERE words MATCH ? AND words.rowid > ? AND words.rowid < ? AND e.kind NOT IN ('edit', 'delete', 'reaction') AND e.flags & ? = 0
+		ORDER BY words.rowid DESC LIMIT ?`, match, from, to, flagGone, q.Limit+1)
 	if err != nil {
 		return nil, false, s.unavailable(err)
 	}

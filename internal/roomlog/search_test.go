@@ -54,7 +54,7 @@ func TestSearch(t *testing.T) {
 		{`pizza tonight`, carol, []string{"tonight:", "pizza tonight"}},
 		{"piz*", carol, []string{"he said", "orders", "tonight:", "pizza tonight"}},
 		{"from:ANN pizza", carol, []string{"orders", "pizza tonight"}},
-		{"from:@bob", carol, []string{"he said", "", "今晚", "tonight:"}},
+		{"from:@bob", carol, []string{"he said", "今晚", "tonight:"}},
 		{"in:#kitchen pizza", carol, []string{"tonight:"}},
 		{"in:nowhere pizza", carol, nil},
 		{"creme brulee", carol, []string{"tonight:"}},

@@ -34,12 +34,15 @@ type SQLite struct {
 	writing sync.Mutex
 	w       *sql.Conn
 	wdb     *sql.DB
-	insert  *sql.Stmt
-	setHead *sql.Stmt
-	byID    *sql.Stmt
-	byGone  *sql.Stmt
-	last    int64 // the newest entry's time; guarded by writing
-	n       int64 // its place; guarded by writing
+	insert  *sql.Stmt // what is about no other entry; fewer columns are faster
+	// insertAbout inserts what is about another one.
+	insertAbout *sql.Stmt
+	setHead     *sql.Stmt
+	byID        *sql.Stmt
+	byGone      *sql.Stmt
+	folder      *folder
+	last        int64 // the newest entry's time; guarded by writing
+	n           int64 // its place; guarded by writing
 	// goneMax is the greatest id of a removed entry, zero when there is none: a
 	// post with a greater one need not be looked for there. Guarded by writing.
 	goneMax protocol.ID
@@ -52,6 +55,7 @@ type SQLite struct {
 	markers map[markerKey]uint64 // moved, and not yet written
 
 	indexer   *indexer
+	purger    *purger
 	retention *retention // nil until Retain
 }
 
@@ -108,14 +112,21 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	if err := migrate(ctx, s.w); err != nil {
 		return nil, err
 	}
-	if s.insert, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
+	if s.insert, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text)
+		VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
+		return nil, err
+	}
+	if s.insertAbout, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target, target_seq, sum)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
+		return nil, err
+	}
+	if s.folder, err = newFolder(ctx, s.w); err != nil {
 		return nil, err
 	}
 	if s.setHead, err = s.w.PrepareContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?"); err != nil {
 		return nil, err
 	}
-	if s.byID, err = s.w.PrepareContext(ctx, `SELECT room, seq, at, kind, text, target FROM entries WHERE id = ?`); err != nil {
+	if s.byID, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, flags, kind, text, target, sum FROM entries WHERE id = ?"); err != nil {
 		return nil, err
 	}
 	if s.byGone, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?"); err != nil {
@@ -131,6 +142,9 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	}
 	if s.indexer, err = newIndexer(s); err != nil {
 		return nil, err
+	}
+	if s.purger, err = newPurger(s); err != nil {
+		return nil, errors.Join(err, s.indexer.stop())
 	}
 	return s, nil
 }
@@ -211,7 +225,7 @@ func (s *SQLite) Close() error {
 	if s.retention != nil {
 		stopped = s.retention.stop()
 	}
-	stopped = errors.Join(stopped, s.indexer.stop())
+	stopped = errors.Join(stopped, s.purger.stop(), s.indexer.stop())
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	written := s.writeMarkers(context.Background())
@@ -220,10 +234,13 @@ func (s *SQLite) Close() error {
 
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.setHead, s.byID, s.byGone} {
+	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

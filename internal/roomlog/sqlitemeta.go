@@ -13,6 +13,9 @@ import (
 const (
 	metaRemoved = "removed" // up to here entries were removed; when the last was said
 	metaMerged  = "merged"  // up to here no removed entry's words are in the index; since when
+
+	metaReplaced = "replaced" // the newest entry that has replaced or deleted a text
+	metaPurged   = "purged"   // up to here no replaced text is in the files
 )
 
 // meta reads a place and a time; both are 0 when they were never set.
@@ -29,10 +32,13 @@ func meta(ctx context.Context, c *sql.Conn, name string) (n, at int64, err error
 }
 
 func setMeta(ctx context.Context, c *sql.Conn, name string, n, at int64) error {
-	raw := binary.BigEndian.AppendUint64(nil, uint64(n))
-	raw = binary.BigEndian.AppendUint64(raw, uint64(at))
-	_, err := c.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value = excluded.value", name, raw)
+	_, err := c.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value = excluded.value", name, metaValue(n, at))
 	return err
+}
+
+func metaValue(n, at int64) []byte {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(n))
+	return binary.BigEndian.AppendUint64(raw, uint64(at))
 }
 
 // goneMax finds the greatest id of a removed entry.

@@ -10,19 +10,36 @@ import (
 	"lanchat/protocol"
 )
 
-const entryColumns = "e.room, e.seq, e.id, e.at, e.user, e.nick, e.flags, e.kind, e.text, e.target"
+// An entry is read together with the one that it is about, t: an edit carries the
+// text of that, a reaction how it stands there. Where an entry is about none, its
+// target_seq is NULL and nothing is looked for.
+const (
+	entryColumns = `e.room, e.seq, e.id, e.at, e.user, e.nick, e.flags, e.kind,
+		CASE e.kind WHEN 'edit' THEN iif(t.kind IN ('', 'action'), t.text, '') ELSE e.text END,
+		e.target, coalesce(t.seq, 0), e.rev, CASE e.kind WHEN 'reaction' THEN t.reactions ELSE e.reactions END`
+	withTarget = " LEFT JOIN entries t ON t.room = e.room AND t.seq = e.target_seq "
+)
 
 // scanEntry reads one row of entryColumns; the room is still to be named.
 func scanEntry(row interface{ Scan(...any) error }) (e protocol.Entry, room int64, err error) {
-	var id, user, target []byte
+	var id, user, target, reactions []byte
 	var flags int
-	if err := row.Scan(&room, &e.Seq, &id, &e.At, &user, &e.Nick, &flags, (*string)(&e.Kind), &e.Text, &target); err != nil {
+	if err := row.Scan(&room, &e.Seq, &id, &e.At, &user, &e.Nick, &flags, (*string)(&e.Kind), &e.Text, &target, &e.TargetSeq, &e.Rev, &reactions); err != nil {
 		return e, 0, err
 	}
 	copy(e.ID[:], id)
 	copy(e.User[:], user)
 	copy(e.Target[:], target)
 	e.Guest, e.Bot = flags&flagGuest != 0, flags&flagBot != 0
+	e.Edited, e.Gone = flags&flagEdited != 0, flags&flagGone != 0
+	if len(reactions) > 0 {
+		if e.Reactions, err = unpackReactions(reactions); err != nil {
+			return e, 0, err
+		}
+	}
+	if e.Kind == protocol.KindReaction {
+		e.Reactions = oneReaction(e.Reactions, e.Text)
+	}
 	return e, room, nil
 }
 
@@ -55,7 +72,7 @@ func (s *SQLite) Read(ctx context.Context, r Range) ([]protocol.Entry, bool, err
 	if r.Oldest {
 		order = "ASC"
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+" FROM entries e WHERE e.room = ? AND e.seq > ? AND e.seq < ? ORDER BY e.seq "+order+" LIMIT ?",
+	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+" FROM entries e"+withTarget+"WHERE e.room = ? AND e.seq > ? AND e.seq < ? ORDER BY e.seq "+order+" LIMIT ?",
 		room.id, int64(min(r.After, math.MaxInt64)), before, r.Limit+1)
 	if err != nil {
 		return nil, false, s.unavailable(err)
@@ -86,7 +103,7 @@ func (s *SQLite) Read(ctx context.Context, r Range) ([]protocol.Entry, bool, err
 
 // Find implements Store.
 func (s *SQLite) Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool, error) {
-	e, err := s.scan(s.db.QueryRowContext(ctx, "SELECT "+entryColumns+" FROM entries e WHERE e.id = ?", id[:]))
+	e, err := s.scan(s.db.QueryRowContext(ctx, "SELECT "+entryColumns+" FROM entries e"+withTarget+"WHERE e.id = ?", id[:]))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return e, false, nil

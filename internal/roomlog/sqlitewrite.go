@@ -19,6 +19,8 @@ import (
 const (
 	flagGuest = 1 << iota
 	flagBot
+	flagEdited
+	flagGone
 )
 
 // heads are the rooms as they will be when the transaction is committed.
@@ -33,9 +35,10 @@ func (s *SQLite) Append(batch []Record) error {
 	err := s.transact(context.Background(), func(ctx context.Context) error {
 		for i := range batch {
 			r := &batch[i]
-			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1, 0)
+			r.Entry.Edited, r.Entry.Gone, r.Entry.Rev, r.Entry.Reactions = false, false, 0, nil
+			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1, 0, false)
 			switch {
-			case errors.Is(err, ErrIDConflict):
+			case errors.Is(err, ErrIDConflict), errors.Is(err, ErrReactions):
 				r.Err = err
 			case err != nil:
 				return err
@@ -87,6 +90,10 @@ func (s *SQLite) committed(rooms heads, n, last int64) {
 	}
 	s.mu.Unlock()
 	s.indexer.wakeUp()
+	if s.folder.marked {
+		s.folder.marked = false
+		s.purger.wakeUp()
+	}
 }
 
 // transact runs do as one transaction of the writing connection, durable when
@@ -101,26 +108,27 @@ func (s *SQLite) transact(ctx context.Context, do func(ctx context.Context) erro
 
 // transact runs do as one transaction of a connection.
 func transact(ctx context.Context, c *sql.Conn, do func(ctx context.Context) error) error {
-	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		err = do(ctx)
 	}
-	err := do(ctx)
 	if err == nil {
 		_, err = c.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
 		// Some faults have already ended the transaction; then this one fails. It
-		// must be tried even when ctx is what has ended.
+		// must be tried even when ctx is what has ended: perhaps just as it began.
 		_, _ = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	}
 	return err
 }
 
 // add adds an entry at place n, unless its id is known; then it gets the known
-// one's number and time. Its number is the room's next, but at least seq.
-func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64, seq uint64) (added bool, err error) {
+// one's number and time. Its number is the room's next, but at least seq. An
+// imported one may be edited or gone; what it said at first is not known then.
+func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64, seq uint64, imported bool) (added bool, err error) {
 	if bytes.Compare(e.ID[:], s.goneMax[:]) <= 0 {
-		if known, err := s.wasRemoved(ctx, e); known || err != nil {
+		if known, err := s.wasRemoved(ctx, e, imported); known || err != nil {
 			return false, err
 		}
 	}
@@ -136,11 +144,40 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 	if e.Bot {
 		flags |= flagBot
 	}
-	var target []byte
-	if !e.Target.IsZero() {
-		target = e.Target[:]
+	if e.Edited {
+		flags |= flagEdited
 	}
-	result, err := s.insert.ExecContext(ctx, n, r.id, int64(seq), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), e.Text, target)
+	if e.Gone {
+		flags |= flagGone
+	}
+	text := e.Text
+	var about *target
+	var aboutSeq, sum any // NULL
+	if !e.Target.IsZero() {
+		if about, err = s.folder.target(ctx, r.id, e.Target); err != nil {
+			return false, err
+		}
+		if about != nil {
+			aboutSeq = int64(about.Seq)
+		}
+		if about.isFull(e) {
+			if err := s.known(ctx, rooms, e, imported); !errors.Is(err, sql.ErrNoRows) {
+				return false, err
+			}
+			return false, ErrReactions
+		}
+	}
+	if e.Kind == protocol.KindEdit { // the text is its target's
+		if text = ""; !imported && (about == nil || !about.Gone) {
+			sum = contentSum(e)
+		}
+	}
+	var result sql.Result
+	if e.Target.IsZero() && sum == nil {
+		result, err = s.insert.ExecContext(ctx, n, r.id, int64(seq), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), text)
+	} else {
+		result, err = s.insertAbout.ExecContext(ctx, n, r.id, int64(seq), e.ID[:], at, e.User[:], e.Nick, flags, string(e.Kind), text, e.Target[:], aboutSeq, sum)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -148,10 +185,16 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 		if err != nil {
 			return false, err
 		}
-		return false, s.known(ctx, rooms, e)
+		return false, s.known(ctx, rooms, e, imported)
 	}
 	r.info.Head = seq
-	e.Seq, e.At = seq, at
+	e.Seq, e.At, e.TargetSeq = seq, at, 0
+	if about != nil {
+		e.TargetSeq = about.Seq
+	}
+	if isFolded(e.Kind) {
+		return true, s.folder.fold(ctx, about, e, n)
+	}
 	if e.Kind == protocol.KindTopic {
 		r.info.Topic = e.Text
 	}
@@ -183,16 +226,23 @@ func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqlite
 	return r, nil
 }
 
-// known gives an entry the number and time of the one that has its id.
-func (s *SQLite) known(ctx context.Context, rooms heads, e *protocol.Entry) error {
+// known gives an entry the number and time of the one that has its id. Lines that
+// are imported may be older or newer than what was made of it since: where either
+// was changed, their texts are not compared.
+func (s *SQLite) known(ctx context.Context, rooms heads, e *protocol.Entry, imported bool) error {
 	var room, at int64
 	var seq uint64
+	var flags int
 	var kind, text string
-	var target []byte
-	if err := s.byID.QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &kind, &text, &target); err != nil {
+	var about, sum []byte
+	if err := s.byID.QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &flags, &kind, &text, &about, &sum); err != nil {
 		return err
 	}
-	if rooms[e.Room].id != room || string(e.Kind) != kind || e.Text != text || !sameTarget(e.Target, target) {
+	same := matches(e, flags, protocol.Kind(kind), text, about, sum)
+	if imported && string(e.Kind) == kind && sameTarget(e.Target, about) {
+		same = same || flags&(flagEdited|flagGone) != 0 || e.Edited || e.Gone || e.Kind == protocol.KindEdit
+	}
+	if rooms[e.Room].id != room || !same {
 		return ErrIDConflict
 	}
 	e.Seq, e.At = seq, at
@@ -204,7 +254,7 @@ func sameTarget(id protocol.ID, raw []byte) bool {
 }
 
 // wasRemoved does the same for an entry that retention has removed.
-func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry) (bool, error) {
+func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry, imported bool) (bool, error) {
 	var room, at int64
 	var seq uint64
 	var sum []byte
@@ -218,14 +268,16 @@ func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry) (bool, error
 	s.mu.RLock()
 	r := s.byRoom[room]
 	s.mu.RUnlock()
-	if r == nil || r.info.Name != e.Room || !bytes.Equal(sum, contentSum(e)) {
+	same := len(sum) == 0 || bytes.Equal(sum, contentSum(e)) || imported && (e.Edited || e.Gone || e.Kind == protocol.KindEdit)
+	if r == nil || r.info.Name != e.Room || !same {
 		return true, ErrIDConflict
 	}
 	e.Seq, e.At = seq, at
 	return true, nil
 }
 
-// contentSum stands for what an entry says, once the entry itself is gone.
+// contentSum stands for what an entry says, once the entry itself says something
+// else or was removed.
 func contentSum(e *protocol.Entry) []byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%x\x00%s", e.Kind, e.Target[:], e.Text)

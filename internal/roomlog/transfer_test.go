@@ -254,3 +254,102 @@ func TestReaderRefuses(t *testing.T) {
 type failing struct{ error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.error }
+
+// changed fills a log with what was edited, deleted and reacted to.
+func changed(t *testing.T, s *SQLite) {
+	t.Helper()
+	text, gone, both := entry("lobby", "teh text"), entry("lobby", "the secret"), entry("lobby", "wrogn")
+	wave := entry("lobby", "waves")
+	wave.Kind = protocol.KindAction
+	add(t, s, text, gone, both, wave)
+	react := func(target protocol.Entry, user protocol.UserID, text string) protocol.Entry {
+		e := about(target, protocol.KindReaction, text)
+		e.User = user
+		return e
+	}
+	add(t, s, about(text, protocol.KindEdit, "the secret text"), react(text, alice, "👍"), react(gone, bob, "❤"), react(text, bob, "👍"),
+		react(text, bob, "+1"), react(text, alice, "👍"), about(text, protocol.KindEdit, "the text"), about(both, protocol.KindEdit, "a secret too"),
+		about(both, protocol.KindDelete, ""), about(gone, protocol.KindDelete, ""), about(gone, protocol.KindDelete, ""),
+		about(text, protocol.KindText, "a reply"), react(wave, carol, "👋"), about(gone, protocol.KindEdit, "too late, secret"))
+}
+
+func readAll(t *testing.T, s Store, room string) []protocol.Entry {
+	t.Helper()
+	all, more, err := s.Read(t.Context(), Range{Room: room, Oldest: true, Limit: 10_000, Bytes: 1 << 26})
+	if err != nil || more {
+		t.Fatalf("Read: more %v, %v", more, err)
+	}
+	return all
+}
+
+// A log that is restored is the same in every respect that anybody sees.
+func TestExportAndImportOfChanges(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	s := openStore(t, dir)
+	changed(t, s)
+	all := export(t, dir, "", true)
+	if strings.Contains(all, "secret") || strings.Contains(all, "wrogn") || !strings.Contains(all, `"text":"the text","edited":true,"reactions":[{"text":"👍","n":1},{"text":"+1","n":1}]}`) ||
+		!strings.Contains(all, `"kind":"text","text":"","gone":true}`) {
+		t.Errorf("exported: %s", all)
+	}
+	r := openStore(t, other)
+	want := readAll(t, s, "lobby")
+	if did, err := r.Import(t.Context(), strings.NewReader(all)); err != nil || did != (Imported{Added: len(want)}) {
+		t.Fatalf("%+v, %v", did, err)
+	}
+	got := readAll(t, r, "lobby")
+	for i := range want {
+		if i >= len(got) || !sameEntry(got[i], want[i]) {
+			t.Fatalf("entry %d is restored as\n%+v, was\n%+v", i, got[i], want[i])
+		}
+	}
+	for name, log := range map[string]*SQLite{"the restored log": r, "the log itself": s} {
+		if did, err := log.Import(t.Context(), strings.NewReader(all)); err != nil || did != (Imported{Known: len(want)}) {
+			t.Errorf("imported again into %s: %+v, %v", name, did, err)
+		}
+	}
+	// It goes on alike: a reaction that was given there is taken back here.
+	react := entry("lobby", "👍")
+	react.Kind, react.Target, react.User = protocol.KindReaction, want[0].ID, bob
+	for _, log := range []*SQLite{s, r} {
+		if e := add(t, log, react)[0].Entry; e.Reactions[0].Count != 0 {
+			t.Errorf("%+v", e)
+		}
+	}
+	if got := find(t, r, "text"); len(got) != 1 || got[0] != "the text" {
+		t.Errorf("search finds %q", got)
+	}
+}
+
+// Lines of a time before the changes, and without them, are known too.
+func TestImportOfOlderAndPartialLines(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	said := entry("lobby", "first")
+	add(t, s, said)
+	older := export(t, dir, "", false)
+	add(t, s, about(said, protocol.KindEdit, "second"))
+	newer := export(t, dir, "", false)
+	if did, err := s.Import(t.Context(), strings.NewReader(older)); err != nil || did.Known != 1 {
+		t.Errorf("older lines: %+v, %v", did, err)
+	}
+	r := openStore(t, t.TempDir())
+	for _, lines := range []string{older, newer} {
+		if _, err := r.Import(t.Context(), strings.NewReader(lines)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := readAll(t, r, "lobby"), readAll(t, s, "lobby"); !sameEntry(got[0], want[0]) || !sameEntry(got[1], want[1]) {
+		t.Errorf("older lines, then newer ones: %+v, want %+v", got, want)
+	}
+	part := openStore(t, t.TempDir())
+	if _, err := part.Import(t.Context(), strings.NewReader(newer[:strings.Index(newer, "\n")+1])); err != nil {
+		t.Fatal(err)
+	}
+	if e := findID(t, part, said.ID); !e.Edited || e.Text != "second" {
+		t.Errorf("without the edit: %+v", e)
+	}
+	if r := add(t, part, said)[0]; !r.Known { // what it said at first is not known there
+		t.Errorf("posted again: %+v", r)
+	}
+}

@@ -18,6 +18,7 @@ var codes = []struct {
 	text string
 }{
 	{roomlog.ErrIDConflict, protocol.CodeIDConflict, "this message's id belongs to another message"},
+	{roomlog.ErrReactions, protocol.CodeLimit, "this message has as many different reactions as it can have"},
 	{roomlog.ErrNickTaken, protocol.CodeNickTaken, "this nick belongs to somebody else"},
 	{roomlog.ErrUnavailable, protocol.CodeUnavailable, "the room's log cannot be reached now"},
 	{roomlog.ErrNoSearch, protocol.CodeUnsupported, "this server keeps its log in memory, without an index to search"},

@@ -286,7 +286,13 @@ func appendPeople(dst []byte, people []protocol.Member, count uint32) []byte {
 // nobody can write a line that looks like another's.
 func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
 	who := shownNick(e.Nick, e.Guest)
+	if e.Gone {
+		return fmt.Appendf(dst, "* %s has deleted this message\n", who)
+	}
 	text := strings.ReplaceAll(safetext.Text(e.Text), "\n", "\n    ")
+	if e.Edited {
+		text = "(edited) " + text
+	}
 	switch e.Kind {
 	case protocol.KindText:
 		return fmt.Appendf(dst, "<%s> %s\n", who, text)
@@ -295,10 +301,16 @@ func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
 	case protocol.KindTopic:
 		return fmt.Appendf(dst, "* %s has set the topic: %s\n", who, text)
 	case protocol.KindEdit:
+		if e.Text == "" { // what it has corrected was deleted since
+			return dst
+		}
 		return fmt.Appendf(dst, "<%s> (corrected) %s\n", who, text)
 	case protocol.KindDelete:
 		return fmt.Appendf(dst, "* %s has deleted a message\n", who)
 	case protocol.KindReaction:
+		if len(e.Reactions) == 1 && e.Reactions[0].Count == 0 { // it was taken back
+			return dst
+		}
 		return fmt.Appendf(dst, "* %s reacts: %s\n", who, text)
 	}
 	return fmt.Appendf(dst, "<%s> [%s] %s\n", who, safetext.Line(string(e.Kind)), text)

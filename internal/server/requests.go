@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"lanchat/internal/roomlog"
 	"lanchat/internal/safetext"
@@ -208,20 +209,46 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 	if strings.TrimSpace(text) == "" && kind != protocol.KindDelete {
 		return nil, protocol.Errorf(protocol.CodeBadText, "a message needs a text")
 	}
+	if kind == protocol.KindReaction {
+		text = safetext.Line(m.Text)
+		if len(text) > protocol.MaxReaction || strings.ContainsFunc(text, unicode.IsSpace) {
+			return nil, protocol.Errorf(protocol.CodeBadText, "a reaction has 1 to %d bytes and no spaces, as 👍 or +1 do", protocol.MaxReaction)
+		}
+	}
 	if needsTarget {
-		target, found, err := ss.srv.log.Find(ss.ctx, m.Target)
-		switch {
-		case err != nil:
+		if err := ss.mayChange(m, kind); err != nil {
 			return nil, err
-		case !found || target.Room != m.Room:
-			return nil, protocol.Errorf(protocol.CodeNotFound, "the message that this is about is not in the room")
-		case kind != protocol.KindReaction && target.User != ss.person.user:
-			return nil, protocol.Errorf(protocol.CodeForbidden, "this message is somebody else's")
 		}
 	}
 	p := ss.person
 	return &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: p.bot,
 		Kind: kind, Text: text, Target: m.Target}, nil
+}
+
+// mayChange reports why an edit, a delete or a reaction is refused. One that the
+// log has already, sent again because its ack was lost, is for the log to judge.
+func (ss *session) mayChange(m *protocol.Post, kind protocol.Kind) error {
+	target, found, err := ss.srv.log.Find(ss.ctx, m.Target)
+	var refused error
+	switch {
+	case err != nil:
+		return err
+	case !found || target.Room != m.Room:
+		refused = protocol.Errorf(protocol.CodeNotFound, "the message that this is about is not in the room")
+	case target.Kind != protocol.KindText && target.Kind != protocol.KindAction:
+		refused = protocol.Errorf(protocol.CodeBadText, "only what somebody said or did can be edited, deleted or reacted to")
+	case kind != protocol.KindReaction && target.User != ss.person.user:
+		refused = protocol.Errorf(protocol.CodeForbidden, "this message is somebody else's")
+	case target.Gone:
+		refused = protocol.Errorf(protocol.CodeNotFound, "the message that this is about was deleted")
+	default:
+		return nil
+	}
+	known, found, err := ss.srv.log.Find(ss.ctx, m.ID)
+	if err == nil && found && known.User == ss.person.user && known.Room == m.Room {
+		return nil
+	}
+	return refused
 }
 
 // submit hands an entry to the log, as fast as the rate limit lets it.

@@ -186,8 +186,16 @@ func (r *room) grow(entries []protocol.Entry) {
 			r.topic = e.Text
 		}
 		for k, t := range r.entries {
-			if t != nil {
-				t.append(e.User, func(dst []byte) []byte { return encoders[k](dst, e) })
+			if t == nil {
+				continue
+			}
+			isEdit := e.Kind == protocol.KindEdit && e.TargetSeq > 0
+			if isEdit || e.Kind == protocol.KindDelete && e.TargetSeq > 0 {
+				t.dropText(e.TargetSeq) // nobody is sent any more what was said there
+			}
+			t.append(e.User, func(dst []byte) []byte { return encoders[k](dst, e) })
+			if isEdit {
+				t.edits = append(t.edits, edit{e.Seq, e.TargetSeq})
 			}
 		}
 		r.head.Store(e.Seq)

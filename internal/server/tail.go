@@ -11,8 +11,13 @@ type tail struct {
 	first uint64
 	ends  []int             // ends[i] is where item first+i ends in buf
 	by    []protocol.UserID // whose item first+i is
+	edits []edit            // which items are edits, in order
+	start int               // where the first item begins in buf
 	buf   []byte
 }
+
+// edit is an item that carries the text of another one, to.
+type edit struct{ item, to uint64 }
 
 func newTail(limit int, head uint64) *tail { return &tail{limit: limit, first: head + 1} }
 
@@ -26,6 +31,36 @@ func (t *tail) append(by protocol.UserID, encode func(dst []byte) []byte) {
 	t.by = append(t.by, by)
 }
 
+// next is the number of the item that comes next.
+func (t *tail) next() uint64 { return t.first + uint64(len(t.ends)) }
+
+// dropText drops all up to the last item that shows the text of item seq: the
+// item itself, or an edit of it. Whoever is behind that is served from the log.
+func (t *tail) dropText(seq uint64) {
+	last := uint64(0)
+	if seq >= t.first && seq < t.next() {
+		last = seq
+	}
+	for _, e := range t.edits {
+		if e.to == seq {
+			last = e.item
+		}
+	}
+	if last > 0 {
+		t.drop(int(last + 1 - t.first))
+	}
+}
+
+// drop drops the first n items. Their bytes stay until the tail moves on.
+func (t *tail) drop(n int) {
+	t.start = t.ends[n-1]
+	t.ends, t.by = t.ends[n:], t.by[n:]
+	t.first += uint64(n)
+	for len(t.edits) > 0 && t.edits[0].item < t.first {
+		t.edits = t.edits[1:]
+	}
+}
+
 // shorten moves the newest half to a new array.
 func (t *tail) shorten() {
 	drop := 0
@@ -35,15 +70,18 @@ func (t *tail) shorten() {
 	if drop == 0 {
 		drop = len(t.ends)
 	}
-	cut := t.ends[drop-1]
-	fresh := make([]byte, 0, t.limit+t.limit/4)
-	t.buf = append(fresh, t.buf[cut:]...)
-	t.ends = append([]int(nil), t.ends[drop:]...)
-	for i := range t.ends {
-		t.ends[i] -= cut
+	if drop > 0 { // else all was dropped before
+		t.drop(drop)
 	}
-	t.by = append([]protocol.UserID(nil), t.by[drop:]...)
-	t.first += uint64(drop)
+	fresh := make([]byte, 0, t.limit+t.limit/4)
+	t.buf = append(fresh, t.buf[t.start:]...)
+	t.ends = append([]int(nil), t.ends...)
+	for i := range t.ends {
+		t.ends[i] -= t.start
+	}
+	t.start = 0
+	t.by = append([]protocol.UserID(nil), t.by...)
+	t.edits = append([]edit(nil), t.edits...)
 }
 
 // since returns the bytes of the items behind after, about limit of them at
@@ -57,7 +95,7 @@ func (t *tail) since(after uint64, limit int) (b []byte, last uint64, ok bool) {
 	if at >= len(t.ends) {
 		return nil, after, true
 	}
-	start := 0
+	start := t.start
 	if at > 0 {
 		start = t.ends[at-1]
 	}
@@ -78,9 +116,9 @@ func (t *tail) sinceExcept(after uint64, limit int, user protocol.UserID) (b []b
 	}
 	start := 0
 	for i := int(after + 1 - t.first); i < int(last+1-t.first); i++ {
-		size := t.ends[i]
+		size := t.ends[i] - t.start
 		if i > 0 {
-			size -= t.ends[i-1]
+			size = t.ends[i] - t.ends[i-1]
 		}
 		if t.by[i] != user {
 			b = append(b, all[start:start+size]...)

@@ -27,6 +27,20 @@ func TestTail(t *testing.T) {
 				tl.append(it.by, func(dst []byte) []byte { return append(dst, it.b...) })
 				all = append(all, it)
 			},
+			"drop": func(t *rapid.T) { // an item, and what was said in its place
+				if len(all) == 0 {
+					t.Skip("nothing to drop")
+				}
+				seq := rapid.Uint64Range(max(tl.first, 2)-1, last()).Draw(t, "seq")
+				edited := seq < last() && rapid.Bool().Draw(t, "edited by the newest")
+				if edited {
+					tl.edits = append(tl.edits, edit{last(), seq})
+				}
+				first := tl.first
+				if tl.dropText(seq); seq >= first && tl.first <= seq || edited && tl.first != last()+1 || tl.first < first {
+					t.Fatalf("item %d, edited %v: the tail begins at %d, and did at %d", seq, edited, tl.first, first)
+				}
+			},
 			"limit": func(t *rapid.T) { tl.limit = rapid.IntRange(1, 200).Draw(t, "limit") },
 			"read": func(t *rapid.T) {
 				after := rapid.Uint64Range(0, last()).Draw(t, "after")
