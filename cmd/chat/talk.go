@@ -160,12 +160,13 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 
 // withClient runs a client for as long as use runs.
 func (a *app) withClient(ctx context.Context, cfg client.Config, use func(context.Context, *client.Client) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+	// When ctx ends, what use says last is still to be kept.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := client.New(cfg)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = c.Run(ctx) // its error comes out as the event GaveUp
+		_ = c.Run(running) // its error comes out as the event GaveUp
 	}()
 	err := use(ctx, c)
 	cancel()

@@ -2,13 +2,8 @@ package client
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"sort"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"lanchat/protocol"
 )
@@ -32,22 +27,22 @@ func (s *State) Apply(ev Event) {
 	case Received:
 		s.received(ev)
 	case Queued:
-		if r := s.Room(ev.Post.Room); r != nil {
-			r.Pending = append(r.Pending, s.pendingItem(ev))
-		} else {
-			s.early = append(s.early, ev)
-		}
+		s.queued(ev)
 	case Refused:
 		s.refused(ev)
 	case Dropped:
 		if r := s.Room(ev.Room); r != nil {
 			r.Pending = slices.DeleteFunc(r.Pending, func(it *Item) bool { return it.Entry.ID == ev.ID })
+			r.replaceChange(ev.ID, func(Change) *Change { return nil })
 		}
 	case Selected:
-		s.Active = ev.Room
-		if r := s.Room(ev.Room); r != nil {
-			r.readTo(r.LastSeq())
-		}
+		s.selected(ev.Room)
+	case Focused:
+		s.focused(ev.Has)
+	case Recalled, Ignored, Told, Drafted:
+		s.keep(ev)
+	case Themed:
+		s.Theme = ev.Name
 	case Remarked:
 		if len(s.Rooms) == 0 {
 			s.early = append(s.early, ev)
@@ -87,19 +82,19 @@ func (s *State) received(ev Received) {
 	case *protocol.Who:
 		s.who(m)
 	case *protocol.Rooms:
-		s.remark("", RoomList(m), ev.At)
+		s.Listed = m.Rooms
 	case *protocol.Found:
-		s.remark("", s.FoundList(m), ev.At)
+		s.found(m)
 	case *protocol.Read:
 		if r := s.Room(m.Room); r != nil {
 			r.readTo(m.Seq)
 		}
 	case *protocol.Typing:
-		if r := s.Room(m.Room); r != nil && m.User != s.Me.User {
+		if r := s.Room(m.Room); r != nil && m.User != s.Me.User && !s.ignores(m.User) {
 			r.Typing[m.User] = Typist{m.Nick, ev.At}
 		}
 	case *protocol.Skipped:
-		s.skipped(m, ev.At)
+		s.skipped(m)
 	case *protocol.Slow:
 		s.remark("", fmt.Sprintf("The server takes your messages more slowly now (%s): they are sent in order, with pauses.", m.Why), ev.At)
 	case *protocol.Error:
@@ -115,35 +110,40 @@ func (s *State) entry(e *protocol.Entry) {
 	if r == nil {
 		return
 	}
+	pending := len(r.Pending)
 	r.Pending = slices.DeleteFunc(r.Pending, func(it *Item) bool { return it.Entry.ID == e.ID })
-	item := s.item(r, *e)
-	r.insert(item)
-	r.Head = max(r.Head, e.Seq)
+	if r.first == 0 {
+		r.first = e.Seq
+		r.Older = r.Older || e.Seq > 1
+	}
+	r.last, r.Head = max(r.last, e.Seq), max(r.Head, e.Seq)
 	delete(r.Typing, e.User)
 	if e.Kind == protocol.KindTopic {
 		r.Topic = e.Text
 	}
-	if m, known := r.Members[e.User]; known && m.Nick != e.Nick && r.LastSeq() == e.Seq {
+	if m, known := r.Members[e.User]; known && m.Nick != e.Nick && r.last == e.Seq {
 		m.Nick = e.Nick
 		r.Members[e.User] = m
 	}
 	s.retitle(r, protocol.Member{User: e.User, Nick: e.Nick})
 	switch {
-	case e.Seq <= r.Read:
-	case item.Mine || s.Active == r.Name:
-		if r.Unread == 0 || s.Active == r.Name {
-			r.readTo(e.Seq)
+	case folds(e.Kind):
+		s.fold(r, e)
+		s.passOver(r, e.Seq)
+	case s.hidden(r, e):
+		s.passOver(r, e.Seq)
+	default:
+		it := s.item(r, e)
+		r.insert(&it)
+		if it.Mine && len(r.Pending) == pending && e.Seq > r.gap.to && Counts(e.Kind) {
+			r.noLine() // said by another device of this user's
 		}
-	case counts(e.Kind):
-		r.Unread++
-		if item.ForMe {
-			r.Mine++
-		}
+		s.heard(r, &it)
 	}
 }
 
-// counts is true for kinds that somebody has said something by.
-func counts(k protocol.Kind) bool {
+// Counts is true for kinds that somebody has said something by.
+func Counts(k protocol.Kind) bool {
 	switch k {
 	case protocol.KindTopic, protocol.KindEdit, protocol.KindDelete, protocol.KindReaction:
 		return false
@@ -151,10 +151,52 @@ func counts(k protocol.Kind) bool {
 	return true
 }
 
-func (s *State) item(r *Room, e protocol.Entry) *Item {
-	it := &Item{Entry: e, Mine: e.User == s.Me.User}
-	it.ForMe = !it.Mine && counts(e.Kind) && (!r.Direct.IsZero() || mentions(e.Text, s.Me.Nick))
+// item makes the item of an entry, with what has come about it already.
+func (s *State) item(r *Room, e *protocol.Entry) Item {
+	it := Item{Entry: *e, Mine: e.User == s.Me.User, Change: r.changes[e.ID]}
+	for i := range r.late {
+		if r.late[i].Target == e.ID {
+			apply(&it.Entry, &r.late[i])
+		}
+	}
+	it.ForMe = s.forMe(r, &it)
+	it.Entry.Room, it.Entry.Nick = r.Name, s.words.same(e.Nick)
 	return it
+}
+
+func (s *State) forMe(r *Room, it *Item) bool {
+	return !it.Mine && Counts(it.Entry.Kind) && (!r.Direct.IsZero() || mentions(it.Entry.Text, s.Me.Nick))
+}
+
+// words gives the same memory to the same text: a room has few nicks and many
+// entries.
+type words map[string]string
+
+func (w *words) same(text string) string {
+	if kept, ok := (*w)[text]; ok {
+		return kept
+	}
+	if *w == nil || len(*w) >= 10_000 {
+		*w = words{}
+	}
+	(*w)[text] = text
+	return text
+}
+
+func (s *State) queued(ev Queued) {
+	p := ev.Post
+	r := s.Room(p.Room)
+	switch {
+	case r == nil:
+		s.early = append(s.early, ev)
+		return
+	case p.Kind == protocol.KindReaction: // shown when it comes: it may take one back
+	case folds(p.Kind):
+		r.queueChange(p)
+	default:
+		r.noLine()
+		r.Pending = append(r.Pending, s.pendingItem(ev))
+	}
 }
 
 func (s *State) pendingItem(ev Queued) *Item {
@@ -167,293 +209,29 @@ func (s *State) pendingItem(ev Queued) *Item {
 func (s *State) acked(m *protocol.Ack) {
 	if r := s.Room(m.Room); r != nil {
 		r.replacePending(m.ID, func(it *Item) { it.Status = Acked })
+		r.replaceChange(m.ID, func(c Change) *Change { c.Status = Acked; return &c })
 	}
 }
 
 func (s *State) refused(ev Refused) {
 	for _, r := range s.Rooms {
-		r.replacePending(ev.ID, func(it *Item) { it.Status, it.Err = Failed, ev.Text })
+		if r.replacePending(ev.ID, func(it *Item) { it.Status, it.Err = Failed, ev.Text }) ||
+			r.replaceChange(ev.ID, func(c Change) *Change { c.Status, c.Err = Failed, ev.Text; return &c }) {
+			return
+		}
 	}
+	// A reaction, or a change that a later one has taken the place of.
+	s.remark("", "Not done: "+ev.Text, time.Time{})
 }
 
-func (r *Room) replacePending(id protocol.ID, change func(*Item)) {
+func (r *Room) replacePending(id protocol.ID, change func(*Item)) bool {
 	for i, it := range r.Pending {
 		if it.Entry.ID == id {
 			fresh := *it
 			change(&fresh)
 			r.Pending[i] = &fresh
-		}
-	}
-}
-
-func (s *State) joined(m *protocol.Joined, at time.Time) {
-	if m.Ref == 0 {
-		return // a notice: the client joins by itself, and the answer follows
-	}
-	r := s.Room(m.Room)
-	if r == nil {
-		r = &Room{Name: m.Room, Title: "#" + m.Room}
-		if a, b, direct := protocol.ParseDirectRoom(m.Room); direct {
-			r.Direct = a
-			if a == s.Me.User {
-				r.Direct = b
-			}
-			r.Title = "@" + r.Direct.String()[:6]
-		}
-		s.Rooms = append(s.Rooms, r)
-	}
-	if m.Reset {
-		r.clear()
-		s.remark(r.Name, "The server has gone back to an earlier copy of its log: this is what it has now.", at)
-	}
-	r.Topic, r.Head, r.Count = m.Topic, m.Head, int(m.Count)
-	r.Members = map[protocol.UserID]protocol.Member{}
-	r.Typing = map[protocol.UserID]Typist{}
-	for _, p := range m.Members {
-		r.Members[p.User] = p
-		s.retitle(r, p)
-	}
-	r.readTo(m.Read)
-	if s.Active == "" {
-		s.Active = r.Name
-	}
-	if len(r.Items) == 0 {
-		r.Older = false
-	}
-	early := s.early
-	s.early = nil
-	for _, ev := range early {
-		s.Apply(ev)
-	}
-}
-
-// retitle names a direct talk after the other one.
-func (s *State) retitle(r *Room, m protocol.Member) {
-	if !r.Direct.IsZero() && m.User == r.Direct && m.Nick != "" {
-		r.Title = "@" + m.Nick
-	}
-}
-
-func (r *Room) clear() {
-	r.Items, r.Head, r.Read, r.Unread, r.Mine, r.Older = nil, 0, 0, 0, 0, false
-}
-
-func (s *State) page(m *protocol.Page) {
-	r := s.Room(m.Room)
-	if r == nil || len(m.Entries) == 0 {
-		if r != nil && len(r.Items) > 0 {
-			r.Older = false
-		}
-		return
-	}
-	if len(r.Items) >= maxItems {
-		r.Older = false // enough is held; chat tail and search reach the rest
-		return
-	}
-	oldest := r.FirstSeq()
-	items := make([]*Item, 0, len(m.Entries)+len(r.Items))
-	for _, e := range m.Entries {
-		if oldest == 0 || e.Seq < oldest {
-			items = append(items, s.item(r, e))
-		}
-	}
-	if len(items) == 0 {
-		return
-	}
-	r.Items = append(items, r.Items...)
-	r.Older = m.More && items[0].Entry.Seq > 1
-	for _, p := range m.Entries {
-		s.retitle(r, protocol.Member{User: p.User, Nick: p.Nick})
-	}
-}
-
-func (s *State) renamed(m *protocol.Nick, at time.Time) {
-	if m.User != s.Me.User || m.Nick == s.Me.Nick {
-		return
-	}
-	s.Me.Nick = m.Nick
-	for _, r := range s.Rooms {
-		if me, in := r.Members[m.User]; in {
-			me.Nick = m.Nick
-			r.Members[m.User] = me
-		}
-	}
-	s.remark("", "You are now "+m.Nick+".", at)
-}
-
-func (s *State) presence(m *protocol.Presence) {
-	r := s.Room(m.Room)
-	if r == nil {
-		return
-	}
-	if m.Reset {
-		clear(r.Members)
-	}
-	for _, p := range m.Joined {
-		r.Members[p.User] = p
-		s.retitle(r, p)
-	}
-	for _, u := range m.Left {
-		delete(r.Members, u)
-		delete(r.Typing, u)
-	}
-	r.Count = int(m.Count)
-}
-
-func (s *State) who(m *protocol.Who) {
-	r := s.Room(m.Room)
-	if r == nil {
-		return
-	}
-	for _, p := range m.People {
-		r.Members[p.User] = p
-		s.retitle(r, p)
-	}
-	r.Count = int(m.Count)
-}
-
-// FoundList words the answer to /search: the newest last, where one reads on.
-func (s *State) FoundList(m *protocol.Found) string {
-	if len(m.Entries) == 0 {
-		return "Nothing was found."
-	}
-	var b strings.Builder
-	if m.More {
-		b.WriteString("… and older ones; more words, or before:DATE, narrow the search\n")
-	}
-	for i, e := range slices.Backward(m.Entries) {
-		title := "#" + e.Room
-		if r := s.Room(e.Room); r != nil {
-			title = r.Title
-		}
-		fmt.Fprintf(&b, "%s %s <%s> %s", time.Unix(0, e.At).Format("2006-01-02 15:04"), title, ShownNick(e.Nick, e.Guest), e.Text)
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
-}
-
-// RoomList words the answer to /rooms.
-func RoomList(m *protocol.Rooms) string {
-	var b strings.Builder
-	for i, r := range m.Rooms {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "#%s, %d here, %d entries", r.Room, r.Count, r.Head)
-		if r.Topic != "" {
-			fmt.Fprintf(&b, ": %s", r.Topic)
-		}
-	}
-	if m.More {
-		b.WriteString("\n… and more")
-	}
-	return b.String()
-}
-
-func (s *State) skipped(m *protocol.Skipped, at time.Time) {
-	r := s.Room(m.Room)
-	if r == nil {
-		return
-	}
-	r.Older = true
-	if last := r.LastSeq(); last > 0 {
-		// What is held lies before the gap. It goes, so that the list has no hole
-		// in it; scrolling back loads it again.
-		kept := slices.DeleteFunc(slices.Clone(r.Items), func(it *Item) bool { return it.Entry.Seq <= m.To })
-		r.Items = kept
-	}
-	r.recount()
-}
-
-// recount works out the unread counts of what is held. It looks at what lies
-// behind the read marker only: nothing, in a room that is being read.
-func (r *Room) recount() {
-	r.Unread, r.Mine = 0, 0
-	for _, it := range slices.Backward(r.Items) {
-		if it.Entry.Seq <= r.Read {
-			return
-		}
-		if it.Status == Said && !it.Mine && counts(it.Entry.Kind) {
-			r.Unread++
-			if it.ForMe {
-				r.Mine++
-			}
-		}
-	}
-}
-
-// readTo moves the read marker, never back.
-func (r *Room) readTo(seq uint64) {
-	if seq <= r.Read {
-		return
-	}
-	r.Read = seq
-	r.recount()
-}
-
-// remark puts a notice at the end of a room.
-func (s *State) remark(room, text string, at time.Time) {
-	if room == "" {
-		room = s.Active
-	}
-	r := s.Room(room)
-	if r == nil {
-		return
-	}
-	it := &Item{Status: Notice, Entry: protocol.Entry{Room: room, Seq: r.LastSeq(), Text: text}}
-	if !at.IsZero() {
-		it.Entry.At = at.UnixNano()
-	}
-	r.insert(it)
-}
-
-// insert puts an item where its seq belongs: nearly always at the end.
-func (r *Room) insert(it *Item) {
-	if n := len(r.Items); n == 0 || r.Items[n-1].Entry.Seq <= it.Entry.Seq {
-		r.Items = append(r.Items, it)
-	} else {
-		at := sort.Search(n, func(i int) bool { return r.Items[i].Entry.Seq > it.Entry.Seq })
-		r.Items = slices.Insert(r.Items, at, it)
-	}
-	if len(r.Items) > maxItems+maxItems/10 {
-		r.Items = slices.Clone(r.Items[len(r.Items)-maxItems:])
-		r.Older = true
-	}
-}
-
-// mentions reports whether a text has the nick as a word of its own, in
-// whatever case, with or without an @.
-func mentions(text, nick string) bool {
-	if nick == "" {
-		return false
-	}
-	text, nick = strings.ToLower(text), strings.ToLower(nick)
-	for from := 0; ; {
-		i := strings.Index(text[from:], nick)
-		if i < 0 {
-			return false
-		}
-		start, end := from+i, from+i+len(nick)
-		before, _ := utf8.DecodeLastRuneInString(text[:start])
-		after, _ := utf8.DecodeRuneInString(text[end:])
-		if !inWord(before) && !inWord(after) {
 			return true
 		}
-		from = start + 1
 	}
-}
-
-func inWord(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
-}
-
-// Nicks lists the nicks known in a room, for completion.
-func (r *Room) Nicks() []string {
-	nicks := map[string]struct{}{}
-	for _, m := range r.Members {
-		nicks[m.Nick] = struct{}{}
-	}
-	return slices.Sorted(maps.Keys(nicks))
+	return false
 }

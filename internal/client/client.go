@@ -12,6 +12,12 @@
 // back: nothing is dropped. Post, Join and their like never wait for the
 // network, so no screen freezes with it.
 //
+// An entry that changes another one (an edit, a deletion, a reaction) is folded
+// into that one's item; see [State] for what a user interface then finds, and
+// [About] for how one is made. What a user keeps on this side of a server, drafts,
+// people who are ignored, what to be told of, is handed to Client.Keep, and comes
+// back to the next client as a Recalled.
+//
 // # What it promises
 //
 //   - Every entry behind a room's cursor is delivered as an event, once, in
@@ -67,8 +73,8 @@ type Config struct {
 	// After is the cursor for Rooms; with Live set there is no replay at all.
 	After uint64
 	Live  bool
-	// Journals is the directory in which unsent posts and cursors are kept across
-	// restarts; empty: they end with the process.
+	// Journals is the directory in which unsent posts, cursors and what the user
+	// keeps on this side are kept across restarts; empty: they end with the process.
 	Journals string
 
 	random func() float64 // for the backoff; nil: math/rand
@@ -79,6 +85,7 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	events chan Event
+	keeper *keeper
 
 	mu       sync.Mutex
 	up       bool
@@ -94,6 +101,7 @@ type Client struct {
 	drained  chan struct{}     // closed and replaced when a post leaves the outbox
 	journal  *journal          // from the first connection on, when posts are to be kept
 	opened   bool              // it was tried to open it
+	recalled bool              // what is kept on this side was asked for; Run's alone
 }
 
 // wish is a room that the user wants to be in.
@@ -107,7 +115,7 @@ type wish struct {
 
 // New makes a client; Run connects it.
 func New(cfg Config) *Client {
-	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), joins: map[uint32]string{}, leaves: map[uint32]string{},
+	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), keeper: newKeeper(cfg.Journals), joins: map[uint32]string{}, leaves: map[uint32]string{},
 		wake: make(chan struct{}, 1), drained: make(chan struct{})}
 	for _, room := range cfg.Rooms {
 		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live})
@@ -271,6 +279,11 @@ func setRef(m protocol.Message, ref uint32) {
 		m.Ref = ref
 	}
 }
+
+// Keep keeps what a Drafted, Ignored or Told says for the next client of this
+// server, and for itself what is said before a server is met. It never waits for
+// the disk: what it is told is there a second later, and when Run has returned.
+func (c *Client) Keep(ev Event) { c.keeper.keep(ev) }
 
 func (c *Client) wakeUp() {
 	select {

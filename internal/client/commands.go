@@ -16,6 +16,10 @@ type Engine interface {
 	Join(room string) error
 	Leave(room string) error
 	Request(m protocol.Message) (ref uint32, err error)
+	// Keep keeps on disk, for the server, what a Drafted, Ignored or Told says.
+	// The next client of the server gets it as a Recalled. It does not wait for
+	// the disk.
+	Keep(ev Event)
 }
 
 // Command is one slash command. Every user interface has the same ones.
@@ -36,14 +40,23 @@ func init() { // not a literal: /help reads the table
 		{"leave", "", "leave this room", (*deed).leave},
 		{"msg", "NICK TEXT", "talk to one person alone", (*deed).msg},
 		{"me", "DOES", "say what you do", (*deed).me},
+		{"reply", "NICK TEXT", "answer somebody's newest message here", (*deed).reply},
+		{"edit", "TEXT", "correct your last message", (*deed).edit},
+		{"delete", "", "delete your last message", (*deed).delete},
+		{"react", "EMOJI", "react to the newest message; once more takes it back", (*deed).react},
 		{"nick", "NAME", "change your name", (*deed).nick},
 		{"topic", "TEXT", "set the room's topic", (*deed).topic},
 		{"search", "QUERY", "search what was said: words, \"a phrase\", from:NICK, in:ROOM, after:DATE", (*deed).search},
+		{"ignore", "NICK", "see no more of somebody; alone: show whom you ignore", (*deed).ignore},
+		{"unignore", "NICK", "see somebody's messages again", (*deed).unignore},
+		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify},
 		{"who", "", "show who is here", (*deed).who},
 		{"rooms", "", "show the rooms there are", (*deed).rooms},
 		{"quit", "", "leave", (*deed).quit},
 	}
 }
+
+var errNoRoom = errors.New("you are in no room; /join ROOM goes to one")
 
 // deed is one line being carried out.
 type deed struct {
@@ -91,7 +104,7 @@ func (d *deed) post(room string, kind protocol.Kind, text string) error {
 		return nil
 	}
 	if d.state.Room(room) == nil {
-		return fmt.Errorf("you are in no room; /join ROOM goes to one")
+		return errNoRoom
 	}
 	ev, err := d.engine.Post(protocol.Post{Room: room, Kind: kind, Text: text})
 	if err == nil {
@@ -104,12 +117,15 @@ func (d *deed) remark(format string, args ...any) {
 	d.events = append(d.events, Remarked{Room: d.room, Text: fmt.Sprintf(format, args...), At: d.now})
 }
 
+// helpColumn is as wide as a command with its arguments.
+const helpColumn = 18
+
 func (d *deed) help(string) error {
 	var b strings.Builder
 	for _, c := range Commands {
-		fmt.Fprintf(&b, "%-18s %s\n", strings.TrimSpace("/"+c.Name+" "+c.Args), c.Help)
+		fmt.Fprintf(&b, "%-*s %s\n", helpColumn, strings.TrimSpace("/"+c.Name+" "+c.Args), c.Help)
 	}
-	b.WriteString("//TEXT             a line that begins with a /")
+	fmt.Fprintf(&b, "%-*s a line that begins with a /", helpColumn, "//TEXT")
 	d.remark("%s", b.String())
 	return nil
 }
@@ -199,7 +215,7 @@ func (d *deed) topic(rest string) error {
 func (d *deed) who(string) error {
 	r := d.state.Room(d.room)
 	if r == nil {
-		return fmt.Errorf("you are in no room; /join ROOM goes to one")
+		return errNoRoom
 	}
 	var names []string
 	for _, m := range r.People() {

@@ -55,7 +55,8 @@ type Refused struct {
 	Text string
 }
 
-// Dropped takes a failed post off the list: the user has seen to it.
+// Dropped takes a failed post off the list, or a failed change off its entry: the
+// user has seen to it. ID is the post's.
 type Dropped struct {
 	Room string
 	ID   protocol.ID
@@ -95,6 +96,12 @@ type Told struct {
 	Policy Policy
 }
 
+// Drafted is what stands in a room's input; an empty text: nothing does.
+type Drafted struct {
+	Room string
+	Text string
+}
+
 // Themed asks for another theme.
 type Themed struct{ Name string }
 
@@ -113,4 +120,5 @@ func (Focused) event()   {}
 func (Recalled) event()  {}
 func (Ignored) event()   {}
 func (Told) event()      {}
+func (Drafted) event()   {}
 func (Themed) event()    {}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"lanchat/internal/safetext"
@@ -18,7 +19,12 @@ import (
 // ended.
 func (c *Client) Run(ctx context.Context) error {
 	defer close(c.events)
+	keepUntil, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	defer c.closeJournal()
+	var keeping sync.WaitGroup
+	keeping.Go(func() { c.keeper.run(keepUntil) })
+	defer keeping.Wait()
+	defer stopKeeping()
 	var wait backoff
 	wait.random = c.cfg.random
 	for first := true; ; first = false {
@@ -59,16 +65,23 @@ func (c *Client) once(ctx context.Context) (went bool, err error) {
 	}
 	defer conn.Close()
 	kept, trouble := c.recall(link)
+	aside, damage := c.recallAside(link)
+	trouble = append(trouble, damage...)
 	if err := c.emit(ctx, c.wentUp(link, welcome)); err != nil {
 		return true, err
+	}
+	if aside != nil {
+		if err := c.emit(ctx, *aside); err != nil {
+			return true, err
+		}
 	}
 	for _, p := range kept {
 		if err := c.emit(ctx, Queued{Post: p, At: time.Now()}); err != nil {
 			return true, err
 		}
 	}
-	if trouble != nil {
-		if err := c.emit(ctx, Remarked{Text: trouble.Error(), At: time.Now()}); err != nil {
+	for _, err := range trouble {
+		if err := c.emit(ctx, Remarked{Text: safetext.Line(err.Error()), At: time.Now()}); err != nil {
 			return true, err
 		}
 	}
@@ -128,7 +141,7 @@ func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protoco
 // recall opens the journal of a server that is met for the first time by this
 // client, and returns the posts that an earlier one has left. They come before
 // those of this one.
-func (c *Client) recall(link *Dialed) (kept []protocol.Post, trouble error) {
+func (c *Client) recall(link *Dialed) (kept []protocol.Post, trouble []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.opened || c.cfg.Journals == "" || link.Key == "" {
@@ -137,7 +150,7 @@ func (c *Client) recall(link *Dialed) (kept []protocol.Post, trouble error) {
 	c.opened = true
 	j, err := openJournal(c.cfg.Journals, link.Key)
 	if err != nil {
-		return nil, fmt.Errorf("unsent messages are not kept: %w", err)
+		return nil, []error{fmt.Errorf("unsent messages are not kept: %w", err)}
 	}
 	kept = slices.Clone(j.posts)
 	for _, p := range c.outbox.posts { // said before the first connection
@@ -154,6 +167,23 @@ func (c *Client) recall(link *Dialed) (kept []protocol.Post, trouble error) {
 		}
 	}
 	return kept, nil
+}
+
+// recallAside returns what the user of an earlier client has kept on this side, when
+// the server is met for the first time by this client.
+func (c *Client) recallAside(link *Dialed) (aside *Recalled, trouble []error) {
+	if c.recalled || link.Key == "" {
+		return nil, nil
+	}
+	c.recalled = true
+	ev, err := c.keeper.open(link.Key)
+	if err != nil {
+		trouble = []error{err}
+	}
+	if len(ev.Ignored)+len(ev.Notices)+len(ev.Drafts) == 0 {
+		return nil, trouble
+	}
+	return &ev, trouble
 }
 
 // recallContext is how many entries that were seen before are shown again, so

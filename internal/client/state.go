@@ -26,11 +26,14 @@ type State struct {
 	Notices map[string]Policy          // of the rooms that differ from the default
 	Drafts  map[string]string          // by room, as they were when the client ended
 
-	Theme  string          // that was asked for by /theme; "": none was
-	Alerts []Alert         // that nobody has taken yet; see TakeAlerts
-	Found  *protocol.Found // the answer to the newest search
+	Default Policy              // of the rooms that Notices does not name; "": TellMentions
+	Theme   string              // that was asked for by /theme; "": none was
+	Alerts  []Alert             // that nobody has taken yet; see TakeAlerts
+	Found   *protocol.Found     // the answer to the newest search
+	Listed  []protocol.RoomInfo // the answer to the newest question for rooms
 
 	early []Event // posts and remarks for rooms whose join is not yet answered
+	words words
 }
 
 // Phase is what the connection is doing.
@@ -71,8 +74,9 @@ type Room struct {
 	Head   uint64 // the newest seq there is
 	Read   uint64 // the read marker
 	Older  bool   // there are entries before the first of Items
-	// Items are the entries in order of seq, and notices between them. Pending
-	// are one's own that have no seq yet; they stand behind.
+	// Items are the entries in order of seq, and notices between them; edits,
+	// deletions and reactions are folded into what they are about. Pending are
+	// one's own that have no seq yet; they stand behind.
 	Items   []*Item
 	Pending []*Item
 	Unread  int // others' entries behind the read marker
@@ -86,6 +90,14 @@ type Room struct {
 	// how many of the entries behind it were said while there was no connection.
 	Line   uint64
 	Missed int
+
+	first, last uint64 // the entries heard or loaded, those without an item too; 0: none
+	known       bool   // it has been joined once
+	joinHead    uint64 // what was said up to here was said before the first join
+	gap         gap
+	late        []protocol.Entry        // changes of entries that were not held when they came
+	changes     map[protocol.ID]*Change // one's own under way, by the entry they are about
+	hides       bool                    // somebody's entries were left out
 }
 
 // Policy says of which entries a user is told who is not looking.
@@ -97,6 +109,8 @@ const (
 	TellMentions Policy = "mentions" // the default
 	TellNothing  Policy = "nothing"
 )
+
+func (p Policy) valid() bool { return p == TellAll || p == TellMentions || p == TellNothing }
 
 // Alert is something that the user is to be told of.
 type Alert struct {
@@ -169,8 +183,12 @@ func (r *Room) At(i int) *Item {
 	return r.Pending[i-len(r.Items)]
 }
 
-// FirstSeq is the seq of the oldest entry held; 0 when there is none.
+// FirstSeq is the seq of the oldest entry held, or folded into one that is; 0
+// when there is none. What is older is asked for with it.
 func (r *Room) FirstSeq() uint64 {
+	if r.first > 0 {
+		return r.first
+	}
 	for _, it := range r.Items {
 		if it.Status != Notice {
 			return it.Entry.Seq
@@ -179,12 +197,23 @@ func (r *Room) FirstSeq() uint64 {
 	return 0
 }
 
-// LastSeq is the seq of the newest entry held; 0 when there is none.
+// LastSeq is the seq of the newest entry that has come; 0 when none has.
 func (r *Room) LastSeq() uint64 {
-	if len(r.Items) == 0 {
-		return 0
+	if n := len(r.Items); n > 0 {
+		return max(r.last, r.Items[n-1].Entry.Seq)
 	}
-	return r.Items[len(r.Items)-1].Entry.Seq
+	return r.last
+}
+
+// Find returns where in Items the entry with a seq stands, or -1.
+func (r *Room) Find(seq uint64) int {
+	i := sort.Search(len(r.Items), func(i int) bool { return r.Items[i].Entry.Seq >= seq })
+	for ; i < len(r.Items) && r.Items[i].Entry.Seq == seq; i++ {
+		if r.Items[i].Status != Notice {
+			return i
+		}
+	}
+	return -1
 }
 
 // People lists the known members by nick.

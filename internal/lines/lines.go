@@ -6,6 +6,10 @@
 //
 //	15:04 #lobby <ann> hello
 //	15:04 #lobby * ann waves
+//	15:04 #lobby <bob> (to ann: hello) good morning
+//	15:04 #lobby <ann> (corrected) hello all
+//	15:04 #lobby * bob reacts 👍 to ann: hello all
+//	15:04 #lobby * ann has deleted a message
 //	15:04 #lobby -- a remark of this program
 //
 // A guest's nick, which no key proves, has a ~ before it. Further lines of a
@@ -23,6 +27,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,38 +105,91 @@ func (p *printer) entry(title string, e *protocol.Entry) error {
 		_, err = p.out.Write(append(line, '\n'))
 		return err
 	}
-	who := client.ShownNick(e.Nick, e.Guest)
-	text := e.Text
-	if e.Edited {
+	return p.said(title, e, nil)
+}
+
+// said prints an entry for people, unless a later one has left nothing to say of
+// it. about is the entry that it is about, nil where that is not at hand.
+func (p *printer) said(title string, e, about *protocol.Entry) error {
+	if words := inWords(e, about); words != "" {
+		return p.line(time.Unix(0, e.At), title, words)
+	}
+	return nil
+}
+
+func inWords(e, about *protocol.Entry) string {
+	who, text := client.ShownNick(e.Nick, e.Guest), e.Text
+	switch {
+	case e.Gone:
+		return fmt.Sprintf("* %s has deleted this message", who)
+	case e.Edited:
 		text = "(edited) " + text
 	}
-	said := fmt.Sprintf("<%s> %s", who, text)
 	switch e.Kind {
-	case protocol.KindText, protocol.KindAction:
-		if e.Kind == protocol.KindAction {
-			said = fmt.Sprintf("* %s %s", who, text)
+	case protocol.KindText:
+		if e.Target.IsZero() {
+			return fmt.Sprintf("<%s> %s", who, text)
 		}
-		if e.Gone {
-			said = fmt.Sprintf("* %s has deleted this message", who)
-		}
+		return fmt.Sprintf("<%s> (to %s) %s", who, firstWords(about), text)
+	case protocol.KindAction:
+		return fmt.Sprintf("* %s %s", who, text)
 	case protocol.KindTopic:
-		said = fmt.Sprintf("* %s has set the topic: %s", who, e.Text)
+		return fmt.Sprintf("* %s has set the topic: %s", who, text)
 	case protocol.KindEdit:
-		if e.Text == "" { // what it has corrected was deleted since
-			return nil
+		if text == "" { // what it has corrected was deleted since
+			return ""
 		}
-		said = fmt.Sprintf("<%s> (corrected) %s", who, e.Text)
+		return fmt.Sprintf("<%s> (corrected) %s", who, text)
 	case protocol.KindDelete:
-		said = fmt.Sprintf("* %s has deleted a message", who)
+		return fmt.Sprintf("* %s has deleted a message", who)
 	case protocol.KindReaction:
-		if len(e.Reactions) == 1 && e.Reactions[0].Count == 0 { // it was taken back
-			return nil
-		}
-		said = fmt.Sprintf("* %s reacts: %s", who, e.Text)
+		return reacts(who, e, about)
 	default:
-		said = fmt.Sprintf("<%s> [%s] %s", who, e.Kind, e.Text)
+		return fmt.Sprintf("<%s> [%s] %s", who, e.Kind, text)
 	}
-	return p.line(time.Unix(0, e.At), title, said)
+}
+
+// reacts words a reaction. One that was taken back is worth a line only where it
+// is known what it was about.
+func reacts(who string, e, about *protocol.Entry) string {
+	takenBack := false
+	if len(e.Reactions) == 1 {
+		// Up to so many are named: who is not among fewer has taken it back.
+		r := e.Reactions[0]
+		takenBack = int(r.Count) <= len(r.By) && !slices.Contains(r.By, e.User)
+	}
+	switch {
+	case about == nil && takenBack:
+		return ""
+	case about == nil:
+		return fmt.Sprintf("* %s reacts: %s", who, e.Text)
+	case takenBack:
+		return fmt.Sprintf("* %s takes back %s to %s", who, e.Text, firstWords(about))
+	}
+	return fmt.Sprintf("* %s reacts %s to %s", who, e.Text, firstWords(about))
+}
+
+// firstMost is how many characters of a text remind of it.
+const firstMost = 40
+
+// firstWords reminds of an entry: who said it, and how it begins.
+func firstWords(e *protocol.Entry) string {
+	if e == nil {
+		return "an earlier message"
+	}
+	who := client.ShownNick(e.Nick, e.Guest)
+	if e.Gone {
+		return who + ": (deleted)"
+	}
+	text := strings.Join(strings.Fields(e.Text), " ")
+	if runes := []rune(text); len(runes) > firstMost {
+		text = string(runes[:firstMost])
+		if i := strings.LastIndexByte(text, ' '); i > 0 {
+			text = text[:i]
+		}
+		text += "…"
+	}
+	return who + ": " + text
 }
 
 // remark prints what this program has to say, never as JSON.

@@ -77,12 +77,22 @@ type plain struct {
 	printer
 	state      client.State
 	inputEnded bool
-	waiting    int    // posts of which it is not known what became of them
-	full       bool   // the outbox takes no more
-	held       string // the line that it did not take
+	waiting    int             // posts of which it is not known what became of them
+	gaps       map[string]*gap // by room: what was said while there was no connection
+	full       bool            // the outbox takes no more
+	held       string          // the line that it did not take
+}
+
+// gap is what is printed of a room since it was joined again.
+type gap struct {
+	to uint64 // what was said up to here was missed
+	n  int
 }
 
 func (p *plain) apply(ev client.Event) error {
+	if r, ok := ev.(client.Received); ok {
+		p.joinedAgain(r.Message)
+	}
 	p.state.Apply(ev)
 	now := p.Now()
 	if err := p.link(ev, now); err != nil {
@@ -93,6 +103,8 @@ func (p *plain) apply(ev client.Event) error {
 		if err := p.received(ev); err != nil {
 			return err
 		}
+	case client.Queued: // of an earlier client
+		p.waiting++
 	case client.Refused:
 		p.waiting--
 		if err := p.remark(now, "", "not sent: "+ev.Text); err != nil {
@@ -135,11 +147,7 @@ func (p *plain) received(ev client.Received) error {
 	case *protocol.Ack:
 		p.waiting--
 	case *protocol.Entry:
-		title := "#" + m.Room
-		if r := p.state.Room(m.Room); r != nil {
-			title = r.Title
-		}
-		return p.entry(title, m)
+		return p.heard(m)
 	case *protocol.Joined:
 		r := p.state.Room(m.Room)
 		if m.Ref == 0 || r == nil {
@@ -161,11 +169,60 @@ func (p *plain) received(ev client.Received) error {
 	case *protocol.Slow:
 		return p.remark(ev.At, "", "the server takes your lines more slowly now; they are sent in order")
 	case *protocol.Found:
-		return p.remark(ev.At, "", p.state.FoundList(m))
+		return p.remark(ev.At, "", p.state.FoundList(p.state.Found))
 	case *protocol.Rooms:
 		return p.remark(ev.At, "", client.RoomList(m))
 	}
 	return nil
+}
+
+// heard prints an entry, with what it is about.
+func (p *plain) heard(e *protocol.Entry) error {
+	r := p.state.Room(e.Room)
+	if r == nil {
+		return nil
+	}
+	if _, ignored := p.state.Ignored[e.User]; !ignored {
+		var about *protocol.Entry
+		if i := r.Find(e.TargetSeq); i >= 0 && r.Items[i].Entry.ID == e.Target {
+			about = &r.Items[i].Entry
+		}
+		if err := p.said(r.Title, e, about); err != nil {
+			return err
+		}
+		if g := p.gaps[e.Room]; g != nil && e.Seq <= g.to && e.User != p.state.Me.User && client.Counts(e.Kind) {
+			g.n++
+		}
+	}
+	return p.closeGap(r, e.Seq)
+}
+
+// joinedAgain notes how much of a room was missed, before it is joined again.
+func (p *plain) joinedAgain(m protocol.Message) {
+	j, ok := m.(*protocol.Joined)
+	if !ok || j.Ref == 0 {
+		return
+	}
+	delete(p.gaps, j.Room)
+	if r := p.state.Room(j.Room); r != nil && r.LastSeq() > 0 && j.Head > r.LastSeq() && !j.Reset {
+		if p.gaps == nil {
+			p.gaps = map[string]*gap{}
+		}
+		p.gaps[j.Room] = &gap{to: j.Head}
+	}
+}
+
+// closeGap says how much was missed, when all of it is printed.
+func (p *plain) closeGap(r *client.Room, seq uint64) error {
+	g := p.gaps[r.Name]
+	if g == nil || seq < g.to {
+		return nil
+	}
+	delete(p.gaps, r.Name)
+	if g.n == 0 {
+		return nil
+	}
+	return p.remark(p.Now(), r.Title, fmt.Sprintf("%d missed: said while there was no connection", g.n))
 }
 
 // do carries out a line of input.

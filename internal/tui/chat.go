@@ -129,6 +129,10 @@ func (u *chat) received(m protocol.Message) {
 		if m.Room == u.st.Active && len(u.st.Rooms) > 0 {
 			u.open(u.st.Rooms[0].Name)
 		}
+	case *protocol.Found:
+		u.remark(u.st.FoundList(u.st.Found))
+	case *protocol.Rooms:
+		u.remark(client.RoomList(m))
 	case *protocol.Error:
 		clear(u.asked) // it may have been the answer
 		if u.room() == nil {

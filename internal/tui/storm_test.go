@@ -29,6 +29,7 @@ func (s *still) Events() <-chan client.Event { return s.events }
 func (s *still) Waiting() int                { return 0 }
 func (s *still) Join(string) error           { return nil }
 func (s *still) Leave(string) error          { return nil }
+func (s *still) Keep(client.Event)           {}
 func (s *still) Post(p protocol.Post) (client.Queued, error) {
 	p.ID = protocol.NewID()
 	return client.Queued{Post: p, At: time.Unix(1_800_000_000, 0)}, nil
