@@ -69,7 +69,7 @@ stand in for the flags; NO_COLOR switches colours off.`,
 	f := root.PersistentFlags()
 	f.StringVarP(&a.o.server, "server", "s", "", "`NAME` or HOST:PORT of the server; without it the one that is found")
 	f.StringVarP(&a.o.room, "room", "r", protocol.DefaultRoom, "`ROOM` to be in")
-	f.StringVar(&a.o.nick, "nick", "", "`NAME` to be known by; without it your login")
+	f.StringVar(&a.o.nick, "nick", "", "`NAME` to be known by; without it that of the config file, or your login")
 	f.BoolVar(&a.o.plain, "plain", false, "plain lines instead of a screen; chosen by itself for a pipe or TERM=dumb")
 	f.DurationVar(&a.o.timeout, "timeout", 0, "give up after this long, such as 5s; 0: never")
 	f.Uint16Var(&a.o.port, "discovery-port", discovery.DefaultPort, "UDP port of discovery")
@@ -102,7 +102,13 @@ func (a *app) checkOptions() error {
 	if err := protocol.ValidRoom(a.o.room); err != nil {
 		return usagef("--room %q: %w", a.o.room, err)
 	}
+	if err := a.configure(); err != nil {
+		return err
+	}
 	if a.o.nick == "" {
+		a.o.nick = a.file.Nick
+	}
+	if a.nickGiven = a.o.nick != ""; !a.nickGiven {
 		a.o.nick = loginName()
 	}
 	if err := protocol.ValidNick(a.o.nick); err != nil {

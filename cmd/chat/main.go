@@ -10,13 +10,16 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"lanchat/discovery"
 	"lanchat/internal/client"
+	"lanchat/internal/config"
 	"lanchat/internal/identity"
 	"lanchat/internal/lines"
 	"lanchat/internal/safetext"
+	"lanchat/internal/tui"
 	"lanchat/protocol"
 
 	"golang.org/x/term"
@@ -33,9 +36,13 @@ const (
 
 func main() {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	a.terminal = term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("TERM") != "dumb"
+	a.terminal = term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) && canDraw(os.Getenv("TERM"))
 	os.Exit(a.main(os.Args[1:]))
 }
+
+// canDraw reports whether a terminal is one for a screen, by its name. On Windows
+// it has none.
+func canDraw(name string) bool { return name != "dumb" && (name != "" || runtime.GOOS == "windows") }
 
 // app is one run of the program.
 type app struct {
@@ -44,16 +51,48 @@ type app struct {
 	terminal bool // both ways
 	o        options
 	running  bool // past the checks of flags and arguments
+
+	file      *config.File
+	settings  *tui.Settings
+	nickGiven bool     // by a flag, the environment or the config file
+	remarks   []string // to be said in the talk
+}
+
+var errHangup = errors.New("the terminal is gone")
+
+// untilHangup is a context that ends when the terminal goes away. It comes more
+// than once then, from the kernel and from the shell; what is unsaid is kept all
+// the same. Whoever was started to survive it, as by nohup, does.
+func untilHangup(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() { cancel(nil) }
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		select {
+		case <-hangup:
+			cancel(errHangup)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 func (a *app) main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, end := untilHangup(context.Background())
+	defer end()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	cmd := a.command()
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
-	if err == nil {
+	if context.Cause(ctx) == errHangup {
+		err = errHangup
+	}
+	if err == nil || errors.Is(err, tui.ErrLeft) {
 		return exitDone
 	}
 	fmt.Fprintf(a.err, "chat: %s\n", safetext.Text(err.Error()))

@@ -53,7 +53,10 @@ func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
 		t.Fatal(err)
 	}
 	defer slave.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.Stdin, cmd.Stdout = slave, slave
+	if cmd.Stderr == nil {
+		cmd.Stderr = slave
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

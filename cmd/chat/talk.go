@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"lanchat/cmd/internal/serve"
 	"lanchat/discovery"
@@ -39,10 +39,7 @@ makes it.`,
 			if err != nil {
 				return err
 			}
-			if t.room != "" {
-				a.o.room = t.room
-			}
-			return a.join(cmd.Context(), t)
+			return a.joinTarget(cmd.Context(), t)
 		},
 	}
 }
@@ -89,6 +86,9 @@ func (a *app) start(cmd *cobra.Command, _ []string) error {
 		}
 		return a.join(ctx, t)
 	}
+	if err := a.introduce(ctx); err != nil {
+		return err
+	}
 	fmt.Fprintln(a.err, "Looking for rooms on this network …")
 	servers, err := a.list(ctx)
 	if err != nil {
@@ -103,8 +103,19 @@ func (a *app) start(cmd *cobra.Command, _ []string) error {
 // plain reports whether to talk by plain lines.
 func (a *app) plain() bool { return a.o.plain || !a.terminal }
 
+// joinTarget is join for what the user has typed, which may be an invitation.
+func (a *app) joinTarget(ctx context.Context, t target) error {
+	if t.room != "" {
+		a.o.room = t.room
+	}
+	return a.join(ctx, t)
+}
+
 // join talks with a server until the user leaves.
 func (a *app) join(ctx context.Context, t target) error {
+	if err := a.introduce(ctx); err != nil {
+		return err
+	}
 	d, err := a.dialer(t)
 	if err != nil {
 		return err
@@ -114,6 +125,9 @@ func (a *app) join(ctx context.Context, t target) error {
 
 // host runs a server and talks with it.
 func (a *app) host(ctx context.Context, name string, h hosting) error {
+	if err := a.introduce(ctx); err != nil {
+		return err
+	}
 	id, _, err := openFiles()
 	if err != nil {
 		return err
@@ -154,7 +168,7 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 		if a.plain() {
 			return lines.Plain(ctx, lines.PlainConfig{Engine: c, In: a.in, Out: a.out, Room: a.o.room})
 		}
-		return tui.Run(ctx, tui.Config{Engine: c, Room: a.o.room, Version: serve.Version()})
+		return tui.Run(ctx, a.screen(c))
 	})
 }
 
@@ -205,17 +219,23 @@ func (a *app) choose(ctx context.Context) error {
 	browse, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- browser.Run(browse) }()
-	name := serve.DefaultName()
-	choice, err := tui.Pick(ctx, tui.PickConfig{Found: func() []tui.Server { return shown(browser.Servers()) }, Host: name})
+	known := met()
+	choice, err := tui.Pick(ctx, tui.PickConfig{
+		Found: func() []tui.Server { return shown(browser.Servers(), known) }, Host: serve.DefaultName(), CheckName: serve.ValidName,
+		CheckAddress: func(text string) error { _, err := parseTarget(text); return err }, Settings: a.settings})
 	stop()
 	<-done
 	switch {
-	case errors.Is(err, tui.ErrLeft):
-		return nil
 	case err != nil:
 		return err
 	case choice.Host:
-		return a.host(ctx, name, hosting{})
+		return a.host(ctx, choice.Name, hosting{})
+	case choice.Address != "":
+		t, err := parseTarget(choice.Address)
+		if err != nil {
+			return err
+		}
+		return a.joinTarget(ctx, t)
 	}
 	t := target{name: choice.Server.Name, addr: choice.Server.Addr}
 	for _, s := range browser.Servers() {
@@ -226,9 +246,22 @@ func (a *app) choose(ctx context.Context) error {
 	return a.join(ctx, t)
 }
 
-func shown(servers []discovery.Server) (out []tui.Server) {
+// met returns the keys of the servers that were met before, by their names.
+func met() map[string]identity.Fingerprint {
+	keys := map[string]identity.Fingerprint{}
+	if pins, err := openPins(); err == nil {
+		all, _ := pins.All() // what is wrong with them is said when one is joined
+		for _, pin := range all {
+			keys[strings.ToLower(pin.Name)] = pin.Key
+		}
+	}
+	return keys
+}
+
+func shown(servers []discovery.Server, known map[string]identity.Fingerprint) (out []tui.Server) {
 	for _, s := range servers {
-		out = append(out, tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words()})
+		out = append(out, tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words(),
+			Known: known[strings.ToLower(s.Name)] == s.Key, Seen: s.Seen})
 	}
 	return out
 }

@@ -171,7 +171,7 @@ func TestChooseInATerminal(t *testing.T) {
 func TestInterruptLeavesTheTerminal(t *testing.T) {
 	s := newSite(t)
 	term := newTerminal(t, home(t))
-	term.type_(filepath.Join(s.bin, "chat") + " host Alone --listen 127.0.0.1:0 --discovery-interface lo --discovery-port " + s.port)
+	term.type_(filepath.Join(s.bin, "chat") + " host Alone --nick ann --listen 127.0.0.1:0 --discovery-interface lo --discovery-port " + s.port)
 	term.await("#lobby>", "Alone")
 	term.key("C-c")
 	term.key("C-c")

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"lanchat/internal/client"
-	"lanchat/protocol"
 
 	"github.com/rivo/tview"
 )
@@ -18,8 +18,9 @@ func (u *chat) open(name string) {
 	if name == u.st.Active {
 		return
 	}
+	u.keepDraft(u.st.Active)
 	u.st.Apply(client.Selected{Room: name})
-	u.flashed = ""
+	u.flashed, u.moved = "", time.Time{}
 	u.settle()
 }
 
@@ -41,43 +42,86 @@ func (u *chat) openNext(n int) {
 // enter sends what was written, or carries it out. What cannot be sent stays in
 // the input.
 func (u *chat) enter() {
-	e := u.input()
+	e, about := u.input(), u.subject()
 	text := strings.TrimRight(strings.TrimLeft(e.text, "\n"), " \n\t")
 	if strings.TrimSpace(text) == "" {
+		if about != nil && about.edit {
+			u.sendEdited(about, "")
+		}
 		return
 	}
-	isCommand := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
+	command := isCommand(text)
 	most := int(u.st.Limits.Text)
 	switch {
-	case !isCommand && u.st.Link.Phase == client.Ended:
+	case openFence(text):
+		e.insert("\n")
+		u.say("The code block is open: Enter breaks the line. A line of ``` closes it, and Enter behind that sends")
+		return
+	case u.now().Sub(u.moved) < movedAgo:
+		u.moved = time.Time{}
+		u.say("You are in %s now: Enter again sends this there", u.title())
+		return
+	case !command && u.st.Link.Phase == client.Ended:
 		u.say("There is no connection any more, so this cannot be sent; /quit leaves")
 		return
-	case !isCommand && u.room() == nil && u.st.Link.Phase != client.Up && len(u.st.Rooms) == 0:
+	case !command && u.room() == nil && u.st.Link.Phase != client.Up && len(u.st.Rooms) == 0:
 		u.say("Not yet connected: press Enter again in a moment")
 		return
 	case most > 0 && len(text) > most:
 		u.say("Too long: %d bytes, and a message has at most %d", len(text), most)
 		return
+	case about != nil && (about.edit || !command):
+		u.sendEdited(about, text)
+		return
 	}
 	before := u.st.Active
-	events, quit, err := client.Do(u.cfg.Engine, &u.st, before, text, u.now())
-	for _, ev := range events {
-		u.st.Apply(ev)
-	}
-	if err != nil {
-		u.say("%s", sentence(err))
+	if !u.do(text) {
 		return
 	}
 	u.past.add(text)
-	*e = editor{}
+	e.clear()
+	u.sent(before)
+	u.settle()
+}
+
+// do carries out a line in the active room. When it cannot be done the user is told
+// why, and it is false.
+func (u *chat) do(line string) bool {
 	u.flashed = ""
-	if l := u.lists[before]; l != nil {
-		l.toEnd()
+	quit := false
+	done, err := u.obey(line)
+	if !done {
+		var events []client.Event
+		events, quit, err = client.Do(u.cfg.Engine, &u.st, u.st.Active, line, u.now())
+		for _, ev := range events {
+			u.st.Apply(ev)
+		}
+	}
+	if err != nil {
+		u.say("%s", sentence(err))
+		return false
 	}
 	if quit {
 		u.quit()
 	}
+	return true
+}
+
+func (u *chat) sendEdited(about *subject, text string) {
+	if err := u.sendAbout(about, text); err != nil {
+		u.say("%s", sentence(err))
+		return
+	}
+	u.sent(u.st.Active)
 	u.settle()
+}
+
+// sent is called when a room's input has been sent.
+func (u *chat) sent(room string) {
+	u.keepDraft(room)
+	if l := u.lists[room]; l != nil {
+		l.toEnd()
+	}
 }
 
 // sentence words an error for people.
@@ -106,50 +150,46 @@ func (u *chat) quit() {
 func (u *chat) interrupt() {
 	if now := u.now(); now.Sub(u.ctrlC) > twice {
 		u.ctrlC = now
-		u.input().set("")
+		if s := u.subject(); s != nil && s.edit {
+			u.endSubject()
+		} else {
+			u.endSubject()
+			u.input().set("")
+		}
 		u.say("Ctrl-C again leaves")
 		return
 	}
 	u.quit()
 }
 
-// takeBack puts the last message that was refused back into the input.
-func (u *chat) takeBack() {
+// retryAll sends once more what was refused in this room: the oldest first, so
+// that it arrives in the order in which it was written.
+func (u *chat) retryAll() {
 	room := u.room()
 	if room == nil {
 		return
 	}
-	for _, it := range slices.Backward(room.Pending) {
-		if it.Status != client.Failed {
-			continue
+	var failed []*client.Item
+	for i := range room.Len() {
+		if it := room.At(i); it.Status == client.Failed || it.Change != nil && it.Change.Status == client.Failed {
+			failed = append(failed, it)
 		}
-		if e := u.input(); e.text != "" {
-			u.say("First send or clear what you are writing")
+	}
+	for _, it := range failed {
+		events, err := client.Retry(u.cfg.Engine, &u.st, it)
+		for _, ev := range events {
+			u.st.Apply(ev)
+		}
+		if err != nil {
+			u.say("%s", sentence(err))
 			return
 		}
-		text := it.Entry.Text
-		if it.Entry.Kind == protocol.KindAction {
-			text = "/me " + text
-		} else if strings.HasPrefix(text, "/") {
-			text = "/" + text
-		}
-		u.input().set(text)
-		u.st.Apply(client.Dropped{Room: room.Name, ID: it.Entry.ID})
+	}
+	if len(failed) == 0 {
+		u.say("Nothing here was refused")
 		return
 	}
-	u.say("No message here was refused")
-}
-
-// paste puts a pasted text into the input, with its line breaks.
-func (u *chat) paste(text string) {
-	if u.over != nil {
-		u.over.paste(text)
-		return
-	}
-	if !u.input().insert(text) {
-		u.say("Not all of it fits: an input has at most %d KiB", maxInput>>10)
-	}
-	u.tellTyping()
+	u.say("Sent again: %s", plural(len(failed), "message", "messages"))
 }
 
 func (u *chat) mouse(action tview.MouseAction, x, y int) {
@@ -165,14 +205,40 @@ func (u *chat) mouse(action tview.MouseAction, x, y int) {
 		} else if room != nil {
 			u.list().scroll(room, n)
 		}
-	case tview.MouseLeftDown:
-		if u.over == nil && u.layout.rooms.has(x, y) {
-			u.openNth(u.layout.firstRoom + y - u.layout.rooms.y)
-		} else if u.over == nil && u.layout.bar.has(x, y) {
-			u.scroll((*msgList).toEnd)
+	case tview.MouseLeftDown, tview.MouseLeftUp:
+		u.teller.acted = u.now()
+		u.held = noBorder
+		if action == tview.MouseLeftDown {
+			u.click(x, y)
 		}
 	}
 	u.settle()
+}
+
+// click does what stands at a place of the screen.
+func (u *chat) click(x, y int) {
+	l := &u.layout
+	u.held = l.borderAt(x, y)
+	switch {
+	case u.held != noBorder:
+	case u.talkSeen() && l.talk.has(x, y):
+		u.clickTalk(y)
+	case u.over != nil && (l.talk.has(x, y) || l.talk.h < leastOver):
+		if c, ok := u.over.(interface{ click(x, y int) }); ok {
+			c.click(x, y)
+		}
+	case l.rooms.has(x, y):
+		if n := l.firstRoom + y - l.rooms.y; n < len(u.st.Rooms) {
+			u.over = nil
+			u.openNth(n)
+		}
+	case l.people.has(x, y):
+		u.over = nil
+		u.clickPerson(y - l.people.y)
+	case !u.talkSeen():
+	case l.bar.has(x, y):
+		u.scroll((*msgList).toEnd)
+	}
 }
 
 func plural(n int, one, many string) string {

@@ -39,7 +39,7 @@ func newStage(s tcell.Screen) (*stage, error) {
 			return nil, fmt.Errorf("this terminal cannot be drawn on: %w", err)
 		}
 	}
-	st := &stage{app: tview.NewApplication(), screen: &screen{Screen: s}, theme: terminalTheme, drawn: make(chan struct{})}
+	st := &stage{app: tview.NewApplication(), screen: &screen{Screen: s, focus: make(chan bool, 1)}, theme: terminalTheme, drawn: make(chan struct{})}
 	// Here and not in tview, which ignores the error.
 	if err := st.screen.init(); err != nil {
 		return nil, fmt.Errorf("this terminal cannot be drawn on: %w", err)
@@ -53,6 +53,12 @@ type actor interface {
 	key(ev *tcell.EventKey)
 	paste(text string)
 	mouse(action tview.MouseAction, x, y int)
+}
+
+// dragger is an actor to which the mouse can move something. It reports whether
+// anything has moved: a mouse tells many more moves than there are.
+type dragger interface {
+	drag(x, y int) bool
 }
 
 // feeder runs beside the event loop until ctx ends. update carries out f on the
@@ -69,6 +75,7 @@ func (s *stage) run(ctx context.Context, a actor, feed feeder) error {
 	s.app.SetScreen(s.screen).EnableMouse(true).EnablePaste(true)
 	s.screen.EnableMouse()
 	s.screen.EnablePaste()
+	s.screen.EnableFocus()
 	s.app.SetRoot(&root{Box: tview.NewBox(), stage: s, actor: a}, true)
 	// Everything is the root's, Ctrl-C too, which tview would end by itself with.
 	s.app.SetInputCapture(func(ev *tcell.EventKey) *tcell.EventKey { a.key(ev); return nil })
@@ -125,6 +132,7 @@ type root struct {
 func (r *root) Draw(s tcell.Screen) {
 	w, h := s.Size()
 	s.HideCursor()
+	r.stage.theme.ground(s)
 	r.actor.draw(painter{s: s, th: r.stage.theme, w: w, h: h})
 	select {
 	case <-r.stage.drawn:
@@ -139,10 +147,11 @@ func (r *root) PasteHandler() func(string, func(tview.Primitive)) {
 
 func (r *root) MouseHandler() func(tview.MouseAction, *tcell.EventMouse, func(tview.Primitive)) (bool, tview.Primitive) {
 	return func(action tview.MouseAction, ev *tcell.EventMouse, _ func(tview.Primitive)) (bool, tview.Primitive) {
-		if action == tview.MouseMove {
-			return false, nil
-		}
 		x, y := ev.Position()
+		if action == tview.MouseMove {
+			d, ok := r.actor.(dragger)
+			return ok && ev.Buttons()&tcell.ButtonPrimary != 0 && d.drag(x, y), nil
+		}
 		r.actor.mouse(action, x, y)
 		return true, nil
 	}
@@ -169,6 +178,9 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 			return
 		case <-tick.C:
 			update(true, u.tick)
+			continue
+		case has := <-u.focus:
+			update(true, func() { u.focused(has) })
 			continue
 		case ev, open := <-events:
 			if !open {

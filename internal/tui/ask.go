@@ -13,6 +13,7 @@ type AskConfig struct {
 	Screen     tcell.Screen // nil: the terminal
 	Suggestion string
 	Check      func(nick string) error // why this cannot be a nick; nil: anything can
+	Settings   *Settings               // nil: the defaults
 }
 
 // AskNick asks who the user wants to be called: once, at the first start. The
@@ -22,6 +23,7 @@ func AskNick(ctx context.Context, cfg AskConfig) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	stage.dress(cfg.Settings)
 	a := &asker{check: cfg.Check, leave: stage.leave}
 	a.input.insert(cfg.Suggestion)
 	err = stage.run(ctx, a, func(context.Context, func(bool, func())) {})
@@ -81,7 +83,7 @@ func (a *asker) draw(p painter) {
 	in.text(0, 0, "Who are you?", bold)
 	a.drawInput(in.sub(0, 2, in.w, 1))
 	in.text(0, 3, fit(a.wrong, in.w), warning)
-	p.sub(2, p.h-1, p.w-4, 1).text(0, 0, fit("Enter takes this name, Esc leaves; /nick changes it", p.w-4), dim)
+	p.sub(2, p.h-1, p.w-4, 1).text(0, 0, fit("Enter takes this name, Esc leaves; /nick changes it later", p.w-4), dim)
 }
 
 func (a *asker) drawInput(p painter) {

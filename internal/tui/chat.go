@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,17 +15,28 @@ import (
 type chat struct {
 	cfg   Config
 	st    client.State
-	leave func() // ends Run
+	leave func()      // ends Run
+	focus <-chan bool // what the terminal tells about its focus; the pump takes it
 
 	looks    looks
 	lists    map[string]*msgList // by room
-	drafts   map[string]*editor  // by room
-	past     history
-	people   []protocol.Member // of the room peopleOf; nil: to be listed anew
+	pen                          // what is being written
+	people   []protocol.Member   // of the room peopleOf; nil: to be listed anew
 	peopleOf string
+	settings *Settings
 	keys     *keymap
-	over     layer  // what is over the talk; nil: nothing
-	layout   layout // as last drawn
+	theme    *theme
+	wear     func(*theme) // changes it
+	over     layer        // what is over the talk; nil: nothing
+	went     string       // the room that was gone to last
+	jump     *jump        // where one is going in the talk; nil: nowhere
+	layout   layout       // as last drawn
+	panes    panes
+	held     border          // by the mouse
+	found    *search         // as last closed; nil: nothing was searched
+	refs     map[uint32]bool // requests of a layer's, which shows the answer if it is still open
+	mention  place           // the last one that was gone to
+	teller   teller
 
 	flashed   string // a word to the user, for a moment
 	flashedAt time.Time
@@ -45,13 +57,21 @@ const (
 	flashFor    = 6 * time.Second
 	pageAgain   = 10 * time.Second // a page that does not come is asked for again
 	pageSize    = 200
-	twice       = 2 * time.Second // between two presses of Ctrl-C
+	twice       = 2 * time.Second  // between two presses of Ctrl-C
+	writingNow  = 3 * time.Second  // since the last key
+	movedAgo    = 10 * time.Second // so long it may not have been seen that the room has changed
 )
 
 func newChat(cfg Config) *chat {
-	u := &chat{cfg: cfg, lists: map[string]*msgList{}, drafts: map[string]*editor{},
-		asked: map[string]time.Time{}, read: map[string]uint64{}, readSent: map[string]uint64{}}
-	u.keys, _ = newKeymap(nil) // a test holds the table right
+	u := &chat{cfg: cfg, lists: map[string]*msgList{},
+		pen: newPen(), asked: map[string]time.Time{}, refs: map[uint32]bool{}, read: map[string]uint64{}, readSent: map[string]uint64{}}
+	if u.settings = cfg.Settings; u.settings == nil {
+		u.settings = defaultSettings()
+	}
+	u.keys, u.theme = u.settings.keys, u.settings.theme
+	u.wear = func(th *theme) { u.theme = th }
+	u.greetings = slices.Clone(cfg.Remarks)
+	u.st.Default = cfg.Default
 	u.st.Apply(client.Selected{Room: cfg.Room})
 	return u
 }
@@ -67,22 +87,17 @@ func (u *chat) list() *msgList {
 		l = newMsgList(&u.looks, u.now().Location())
 		u.lists[u.st.Active] = l
 	}
+	u.looks.setMe(u.st.Me.User)
 	return l
-}
-
-func (u *chat) input() *editor {
-	e := u.drafts[u.st.Active]
-	if e == nil {
-		e = &editor{}
-		u.drafts[u.st.Active] = e
-	}
-	return e
 }
 
 // apply takes events from the engine.
 func (u *chat) apply(events []client.Event) {
+	active := u.st.Active
 	for _, ev := range events {
-		u.st.Apply(ev)
+		if !u.forLayer(ev) {
+			u.st.Apply(ev)
+		}
 		switch ev := ev.(type) {
 		case client.WentUp:
 			u.wentUp(ev)
@@ -91,9 +106,17 @@ func (u *chat) apply(events []client.Event) {
 		case client.WentDown:
 			clear(u.asked)
 			clear(u.readSent)
+			u.found.lost()
+			clear(u.refs)
+		case client.Recalled:
+			u.recall(ev.Drafts)
 		case client.Received:
 			u.received(ev.Message)
 		}
+	}
+	if active != u.st.Active && u.now().Sub(u.struck) < writingNow {
+		u.moved = u.now() // the keys that come may have been meant for the other room
+		u.say("You are in %s now, and what you write goes there", u.title())
 	}
 	if len(u.greetings) > 0 && u.room() != nil {
 		for _, text := range u.greetings {
@@ -101,10 +124,22 @@ func (u *chat) apply(events []client.Event) {
 		}
 		u.greetings = nil
 	}
+	u.hear()
 	u.settle()
 }
 
+// forLayer is true for a refusal that a layer shows: the talk need not say it too.
+func (u *chat) forLayer(ev client.Event) bool {
+	r, ok := ev.(client.Received)
+	if !ok {
+		return false
+	}
+	e, ok := r.Message.(*protocol.Error)
+	return ok && u.refs[e.Ref]
+}
+
 func (u *chat) wentUp(ev client.WentUp) {
+	u.connected = true
 	if ev.Server.NewKey && !u.met {
 		u.met = true
 		u.greetings = append(u.greetings, fmt.Sprintf("You meet this server for the first time. Its key words: %s. Compare them with those that its owner sees.\nWrite a line and press Enter; F1 shows the keys and the commands.", ev.Server.KeyWords))
@@ -126,14 +161,28 @@ func (u *chat) received(m protocol.Message) {
 	case *protocol.Left:
 		delete(u.lists, m.Room)
 		delete(u.read, m.Room)
+		u.endSubjectOf(m.Room)
 		if m.Room == u.st.Active && len(u.st.Rooms) > 0 {
 			u.open(u.st.Rooms[0].Name)
 		}
-	case *protocol.Found:
-		u.remark(u.st.FoundList(u.st.Found))
 	case *protocol.Rooms:
-		u.remark(client.RoomList(m))
+		if u.popupOpen() && !u.popup.put {
+			u.suggest()
+		}
+		if p, open := u.over.(*palette); open {
+			p.answer(m)
+		}
+		if !u.answered(m.Ref) {
+			u.remark(client.RoomList(m))
+		}
+	case *protocol.Found:
+		u.found.answer(m)
+		if !u.answered(m.Ref) {
+			u.remark(u.st.FoundList(m))
+		}
 	case *protocol.Error:
+		u.found.failed(m)
+		u.answered(m.Ref)
 		clear(u.asked) // it may have been the answer
 		if u.room() == nil {
 			u.say("The server says: %s", m.Error())
@@ -141,8 +190,25 @@ func (u *chat) received(m protocol.Message) {
 	}
 }
 
+// ask sends a request of a layer's.
+func (u *chat) ask(m protocol.Message) (ref uint32, err error) {
+	if ref, err = u.cfg.Engine.Request(m); err == nil {
+		u.refs[ref] = true
+	}
+	return ref, err
+}
+
+// answered reports whether a layer has asked for an answer.
+func (u *chat) answered(ref uint32) bool {
+	asked := u.refs[ref]
+	delete(u.refs, ref)
+	return asked
+}
+
 // settle does what follows from a change: of the state, of the list's place.
 func (u *chat) settle() {
+	u.teller.entitle(u)
+	u.keepPaste()
 	if u.leaving && u.cfg.Engine.Waiting() == 0 {
 		u.leave()
 	}
@@ -151,20 +217,29 @@ func (u *chat) settle() {
 		return
 	}
 	l := u.list()
-	if l.atEnd() && u.over == nil {
+	if u.went != room.Name {
+		u.went = room.Name
+		l.opened = l.opened || !l.standing
+	}
+	if l.opened {
+		l.openAtLine(room)
+	}
+	if l.atEnd() && l.height > 0 && u.talkSeen() && !u.st.Away {
 		if seq := room.LastSeq(); seq > u.read[room.Name] {
 			u.read[room.Name] = seq
 		}
 	}
+	u.stepJump()
 	u.loadOlder(room, l)
 }
 
 // loadOlder asks for the page above, when the first line held is on the screen.
 func (u *chat) loadOlder(room *client.Room, l *msgList) {
-	if !room.Older || l.first > 0 || u.st.Link.Phase != client.Up || u.now().Sub(u.asked[room.Name]) < pageAgain {
+	empty := len(room.Items) == 0 && room.LastSeq() >= room.Head // and nothing is on its way
+	if !room.Older || l.first > 0 && !empty && !u.jump.in(room) || u.st.Link.Phase != client.Up || u.now().Sub(u.asked[room.Name]) < pageAgain {
 		return
 	}
-	_, err := u.cfg.Engine.Request(&protocol.History{Room: room.Name, Before: room.FirstSeq(), Limit: pageSize})
+	_, err := u.cfg.Engine.Request(&protocol.History{Room: room.Name, Before: room.FirstSeq(), Limit: u.jump.page()})
 	if err == nil {
 		u.asked[room.Name] = u.now()
 	}
@@ -175,8 +250,13 @@ func (u *chat) tick() {
 	if u.flashed != "" && u.now().Sub(u.flashedAt) > flashFor {
 		u.flashed = ""
 	}
+	if now := u.now(); now.Sub(u.keptAt) >= keepEvery {
+		u.keptAt = now
+		u.keepDrafts()
+	}
 	u.settle()
 	u.sendRead()
+	u.teller.due(u.now())
 }
 
 // sendRead tells the server what has been read, at most once a tick. A guest has

@@ -1,79 +1,141 @@
 package tui
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"lanchat/internal/client"
+	"lanchat/protocol"
 )
 
-// tabbing is a completion under way: Tab again takes the next candidate.
-type tabbing struct {
-	candidates []string
-	n          int
-	from       int
+// offer is something that a word may become.
+type offer struct {
+	text string
+	end  string // behind it, when it is taken
+	note string // beside it in the list
 }
 
-// complete completes the word before the cursor, or takes the next candidate:
-// commands at the beginning, rooms behind '#', nicks elsewhere.
-func (e *editor) complete(st *client.State, room *client.Room) {
-	t := e.tab
-	if len(t.candidates) == 0 {
-		t = candidates(e.text[:e.at], st, room)
-		if len(t.candidates) == 0 {
-			return
-		}
-	} else {
-		t.n = (t.n + 1) % len(t.candidates)
-	}
-	e.text = e.text[:t.from] + t.candidates[t.n] + e.text[e.at:]
-	e.at = t.from + len(t.candidates[t.n])
-	if len(t.candidates) > 1 {
-		e.tab = t
-	} else {
-		e.tab = tabbing{}
-	}
-}
+const (
+	maxOffers   = 100
+	recentItems = 500 // so far back somebody has spoken lately
+	listAgain   = 30 * time.Second
+)
 
-func candidates(before string, st *client.State, room *client.Room) tabbing {
-	t := tabbing{from: strings.LastIndexAny(before, " \n") + 1}
-	word := before[t.from:]
-	add := func(text, end string) {
-		if len(text) >= len(word) && strings.EqualFold(text[:len(word)], word) {
-			t.candidates = append(t.candidates, text+end)
-		}
-	}
+// offers lists what the word before the cursor may become, and where it
+// begins. Unless asked is true it does so for words only that begin with a sign.
+func (u *chat) offers(before string, asked bool) (from int, list []offer) {
+	from = strings.LastIndexAny(before, " \n\t") + 1
+	word := before[from:]
 	switch {
-	case t.from == 0 && strings.HasPrefix(word, "/"):
-		for _, c := range client.Commands {
-			end := ""
-			if c.Args != "" {
-				end = " "
-			}
-			add("/"+c.Name, end)
+	case word == "":
+	case from == 0 && isCommand(word):
+		list = commandsLike(word)
+	case openFence(before):
+	case word[0] == '@':
+		list = u.nicksLike("@", word[1:], " ")
+	case word[0] == '#':
+		list = u.roomsLike("#", word[1:])
+	case word[0] == ':' && len(word) > 2:
+		list = emojiLike(word[1:])
+	case !asked:
+	case strings.EqualFold(before[:from], "/join "):
+		list = u.roomsLike("", word)
+	case from == 0:
+		list = u.nicksLike("", word, ": ")
+	default:
+		list = u.nicksLike("", word, " ")
+	}
+	return from, list
+}
+
+// startsLike reports whether a text begins with a word, whatever the case.
+func startsLike(text, word string) bool {
+	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
+}
+
+func commandsLike(word string) (list []offer) {
+	for _, c := range commands() {
+		if !startsLike(c.name, word[1:]) {
+			continue
 		}
-		return t
-	case strings.HasPrefix(word, "#"):
-		for _, r := range st.Rooms {
-			if r.Direct.IsZero() {
-				add("#"+r.Name, " ")
-			}
+		end := ""
+		if c.args != "" {
+			end = " "
 		}
-		return t
-	case word == "" || room == nil:
-		return t
+		list = append(list, offer{"/" + c.name, end, strings.TrimSpace(c.args + "  " + c.help)})
 	}
-	at := ""
-	if strings.HasPrefix(word, "@") {
-		at = "@"
+	return list
+}
+
+// nicksLike lists people: those who spoke last in this room first, then the others
+// by name.
+func (u *chat) nicksLike(sign, word, end string) (list []offer) {
+	room := u.room()
+	if room == nil {
+		return nil
 	}
-	end := " "
-	if t.from == 0 {
-		end = ": "
-	}
-	for _, nick := range room.Nicks() {
-		if nick != st.Me.Nick {
-			add(at+nick, end)
+	seen := map[string]bool{u.st.Me.Nick: true}
+	add := func(nick, note string) {
+		if startsLike(nick, word) && !seen[nick] {
+			seen[nick] = true
+			list = append(list, offer{sign + nick, end, note})
 		}
 	}
-	return t
+	for i := len(room.Items) - 1; i >= max(0, len(room.Items)-recentItems); i-- {
+		if it := room.Items[i]; it.Status == client.Said && !it.Mine {
+			add(it.Entry.Nick, "")
+		}
+	}
+	for _, m := range u.roster(room) {
+		if len(list) >= maxOffers {
+			break
+		}
+		add(m.Nick, guestNote(m))
+	}
+	return list
+}
+
+func guestNote(m protocol.Member) string {
+	switch {
+	case m.Bot:
+		return "bot"
+	case m.Guest:
+		return "guest"
+	}
+	return ""
+}
+
+// roster is the people of the room by name. It is sorted anew when somebody comes
+// or goes, not at every key.
+func (u *chat) roster(room *client.Room) []protocol.Member {
+	if u.people == nil || u.peopleOf != room.Name {
+		u.people, u.peopleOf = room.People(), room.Name
+	}
+	return u.people
+}
+
+// roomsLike lists the joined rooms, then those that the server has told of.
+func (u *chat) roomsLike(sign, word string) (list []offer) {
+	var names []string
+	add := func(name, note string) {
+		if startsLike(name, word) && !slices.Contains(names, name) && len(list) < maxOffers {
+			names = append(names, name)
+			list = append(list, offer{sign + name, " ", note})
+		}
+	}
+	for _, r := range u.st.Rooms {
+		if r.Direct.IsZero() {
+			add(r.Name, r.Topic)
+		}
+	}
+	for _, r := range u.st.Listed {
+		add(r.Room, r.Topic)
+	}
+	if u.st.Link.Phase == client.Up && (u.roomsAsked.IsZero() || u.now().Sub(u.roomsAsked) > listAgain) {
+		if _, err := u.ask(&protocol.Rooms{}); err == nil {
+			u.roomsAsked = u.now()
+		}
+	}
+	return list
 }

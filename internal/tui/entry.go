@@ -1,9 +1,12 @@
 package tui
 
 import (
-	"time"
+	"fmt"
+	"slices"
+	"strings"
 
 	"lanchat/internal/client"
+	"lanchat/internal/safetext"
 	"lanchat/protocol"
 )
 
@@ -43,6 +46,8 @@ const (
 	signPending = "…"
 	signFailed  = "✗"
 	signForMe   = "»"
+	signChosen  = "▌"
+	signReply   = "↪"
 )
 
 // wording is what a line says, in whose name.
@@ -50,8 +55,11 @@ type wording struct {
 	nick  string
 	style ink // of the nick
 	text  string
+	tail  string // behind the text, dim
 	body  ink
 	sign  string
+	reply bool
+	why   string // a failure, and what to do about it
 }
 
 // word puts an item into words.
@@ -67,37 +75,65 @@ func word(it *client.Item) wording {
 		remark(e.Text)
 		return w
 	}
-	switch e.Kind {
-	case protocol.KindAction:
-		w.nick, w.text = "-*", who+" "+e.Text // as with "--", nobody has this nick
-	case protocol.KindTopic:
-		if e.Text == "" {
-			remark(who + " has removed the topic")
-		} else {
-			remark(who + " has set the topic: " + e.Text)
-		}
-	case protocol.KindEdit:
-		remark(who + " has changed a message: " + e.Text)
-	case protocol.KindDelete:
-		remark(who + " has removed a message")
-	case protocol.KindReaction:
-		remark(who + " answers with " + e.Text)
+	if e.Edited {
+		w.tail = " (edited)"
 	}
 	switch {
 	case it.Status == client.Pending || it.Status == client.Acked:
 		w.sign, w.body = signPending, dim
 	case it.Status == client.Failed:
-		w.sign = signFailed
+		w.sign, w.why = signFailed, "not sent: "+it.Err+" (Ctrl-T sends it again)"
+	case it.Change != nil:
+		w.change(it.Change)
 	case it.ForMe:
 		w.sign, w.style = signForMe, w.style|reverse
 	}
+	switch {
+	case e.Gone:
+		w.text, w.body, w.tail = "(deleted)", dim, ""
+	case e.Kind == protocol.KindAction:
+		w.nick, w.text = "-*", who+" "+w.text // as with "--", nobody has this nick
+	case e.Kind == protocol.KindTopic && e.Text == "":
+		remark(who + " has removed the topic")
+	case e.Kind == protocol.KindTopic:
+		remark(who + " has set the topic: " + e.Text)
+	default:
+		w.reply = !e.Target.IsZero() || e.TargetSeq > 0
+	}
 	return w
 }
+
+// change words an edit or a deletion that is not in the log yet: as what will be,
+// or why it will not.
+func (w *wording) change(c *client.Change) {
+	deletion := c.Kind == protocol.KindDelete
+	switch {
+	case c.Status == client.Failed && deletion:
+		w.sign, w.why = signFailed, "not deleted: "+c.Err+" (Ctrl-T tries again)"
+	case c.Status == client.Failed:
+		w.sign, w.why = signFailed, "not changed: "+c.Err+" (Ctrl-T tries again)"
+	case deletion:
+		w.sign, w.body, w.tail = signPending, dim, " (being deleted)"
+	default:
+		w.sign, w.body, w.text = signPending, dim, c.Text
+	}
+}
+
+// Where in an entry the rows begin that are not its text: before it and behind it,
+// the same whatever the text becomes.
+const (
+	nameOff     = -2
+	quoteOff    = -1
+	reactionOff = 1 << 28
+	whyOff      = 1 << 29
+)
 
 // looks caches the rows of items at one width. It is emptied when it holds
 // maxLooks rows: what is on the screen is soon made again.
 type looks struct {
 	columns columns
+	bare    bool            // no signs for the eye alone: the text is to be copied
+	me      protocol.UserID // whose reactions are marked
 	items   map[*client.Item][]row
 	rows    int
 }
@@ -105,9 +141,22 @@ type looks struct {
 const maxLooks = 20_000
 
 func (l *looks) setWidth(width int) {
-	if l.items == nil || l.columns.width != width {
-		l.columns = columnsFor(width)
-		l.items, l.rows = map[*client.Item][]row{}, 0
+	if l.items != nil && l.columns.width == width {
+		return
+	}
+	l.columns = columnsFor(width)
+	if l.bare {
+		l.columns = columns{width, 6, 0, 0}
+	}
+	l.items, l.rows = map[*client.Item][]row{}, 0
+}
+
+// setMe says whose screen this is.
+func (l *looks) setMe(me protocol.UserID) {
+	if l.me != me {
+		l.me = me
+		clear(l.items)
+		l.rows = 0
 	}
 }
 
@@ -119,70 +168,103 @@ func (l *looks) of(it *client.Item) []row {
 		clear(l.items)
 		l.rows = 0
 	}
-	w, c := word(it), l.columns
-	first := c.width - c.first(w.nick)
-	var rows []row
-	if first < 8 && c.width-c.text > first {
-		// A nick as long as that has a row of its own.
-		rows = append(rows, row{})
-		first = c.width - c.text
-	}
-	rows = append(rows, wrap(w.text, first, c.width-c.text)...)
-	if it.Status == client.Failed {
-		for _, r := range wrap("not sent: "+it.Err+" (Ctrl-T takes it back)", c.width-c.text, c.width-c.text) {
-			rows = append(rows, row{text: r.text, off: len(w.text) + 1 + r.off, why: true})
-		}
-	}
+	rows := l.wrap(it)
 	l.items[it] = rows
 	l.rows += len(rows)
 	return rows
 }
 
-// drawRow draws row n of an item at y.
-func (l *looks) drawRow(p painter, y int, it *client.Item, n int, loc *time.Location) {
-	rows, c := l.of(it), l.columns
-	w := word(it)
-	x := c.text
-	if n == 0 {
-		if c.time > 0 && it.Entry.At != 0 {
-			p.text(0, y, time.Unix(0, it.Entry.At).In(loc).Format("15:04"), dim)
-		}
-		x = c.time + max(0, c.nick-width(w.nick))
-		x = p.text(x, y, w.nick, w.style)
-		sign := w.sign
-		if sign == signSaid && c.nick == 0 && w.nick[0] != '-' {
-			sign = ":"
-		}
-		st := plain
-		if sign == signFailed || sign == signForMe {
-			st = warning
-		}
-		x = p.text(x, y, sign, st) + 1
+func (l *looks) wrap(it *client.Item) []row {
+	w, c := word(it), l.columns
+	rest := c.width - c.text
+	first := c.width - c.first(w.nick)
+	var rows []row
+	if first < 8 && rest > first {
+		// A nick as long as that has a row of its own.
+		rows = append(rows, row{off: nameOff, role: nameRow})
+		first = rest
 	}
-	st := w.body
-	if rows[n].why {
-		st = warning
+	if w.reply {
+		rows = append(rows, row{off: quoteOff, role: quoteRow})
+		first = rest
 	}
-	p.text(x, y, rows[n].text, st)
+	rows = l.body(rows, w, first, rest)
+	if !it.Entry.Gone {
+		rows = append(rows, l.reactions(it.Entry.Reactions, rest)...)
+	}
+	if w.why != "" {
+		for _, r := range wrap(w.why, rest, rest) {
+			rows = append(rows, row{text: r.text, off: whyOff + r.off, role: whyRow})
+		}
+	}
+	return rows
 }
 
-// day names the day that begins with an item, or returns "".
-func day(room *client.Room, i int, loc *time.Location) string {
-	at := room.At(i).Entry.At
-	if at == 0 {
-		return ""
-	}
-	t := time.Unix(0, at).In(loc)
-	for j := i - 1; j >= 0; j-- {
-		before := room.At(j).Entry.At
-		if before == 0 {
-			continue
+// body adds the rows of the text.
+func (l *looks) body(rows []row, w wording, first, rest int) []row {
+	text := strings.ReplaceAll(safetext.Text(w.text), "\t", "    ")
+	parts := stretches(text)
+	for i, s := range parts {
+		from := len(rows)
+		if s.code {
+			if first < rest && len(rows) == 0 {
+				rows = append(rows, row{off: nameOff, role: nameRow}) // the bar is to be straight
+				from++
+			}
+			columns := rest
+			if !l.bare {
+				columns -= width(barCode)
+			}
+			rows = append(rows, wrapCode(text[s.from:s.to], columns)...)
+		} else {
+			prose := text[s.from:s.to]
+			spans := spansIn(prose)
+			if i == len(parts)-1 && w.tail != "" {
+				spans = append(spans, span{len(prose), len(prose) + len(w.tail), dim})
+				prose += w.tail
+			}
+			rows = append(rows, wrapClean(prose, first, rest)...)
+			inked(rows[from:], spans)
 		}
-		b := time.Unix(0, before).In(loc)
-		if b.YearDay() == t.YearDay() && b.Year() == t.Year() {
-			return ""
+		for j := range rows[from:] {
+			rows[from+j].off += s.from
 		}
-		break
+		first = rest
 	}
-	return t.Format("Monday, 2 January 2006")
+	if last := parts[len(parts)-1]; last.code && w.tail != "" {
+		tail := strings.TrimSpace(w.tail)
+		rows = append(rows, row{text: tail, off: last.to + 1, spans: []span{{0, len(tail), dim}}})
+	}
+	return rows
+}
+
+// The left edge of code; a row that goes on with the line above has another.
+const (
+	barCode = "│ "
+	barOn   = "│…"
+)
+
+// reactions lists them, one's own in brackets; a row breaks between two.
+func (l *looks) reactions(list []protocol.Reaction, columns int) []row {
+	var rows []row
+	line := ""
+	for i, r := range list {
+		text := fmt.Sprintf("%s %d", fit(r.Text, 16), r.Count)
+		if slices.Contains(r.By, l.me) {
+			text = "[" + text + "]"
+		}
+		switch {
+		case line == "":
+			line = text
+		case width(line)+2+width(text) <= columns:
+			line += "  " + text
+		default:
+			rows = append(rows, row{text: line, off: reactionOff + i, role: reactionRow})
+			line = text
+		}
+	}
+	if line != "" {
+		rows = append(rows, row{text: line, off: reactionOff + len(list), role: reactionRow})
+	}
+	return rows
 }

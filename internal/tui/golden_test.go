@@ -31,6 +31,16 @@ func TestGolden(t *testing.T) {
 			u.apply(said(60, bob, "said while one reads further up, ann"))
 		}},
 		{"help", func(u *chat) { u.key(tcell.NewEventKey(tcell.KeyF1, 0, 0)) }},
+		{"palette", func(u *chat) {
+			u.key(tcell.NewEventKey(tcell.KeyCtrlK, 0, 0))
+			u.apply([]client.Event{client.Received{Message: &protocol.Rooms{Ref: 1, Rooms: []protocol.RoomInfo{
+				{Room: "bikes", Topic: "who rides on Sunday?", Count: 3}, {Room: "lobby", Count: 4}}}}})
+		}},
+		{"search", func(u *chat) {
+			u.openSearch("pizza from:bob")
+			u.apply([]client.Event{client.Received{Message: foundPizza()}})
+			u.key(tcell.NewEventKey(tcell.KeyDown, 0, 0))
+		}},
 		{"reconnecting", func(u *chat) {
 			u.apply([]client.Event{client.WentDown{Err: fmt.Errorf("read tcp 192.168.1.7: connection reset by peer"), RetryAt: u.now().Add(3 * time.Second)}})
 		}},
@@ -53,9 +63,9 @@ func TestGolden(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("picker-%dx%d", size.w, size.h), func(t *testing.T) {
 			g := newGrid(t, size.w, size.h)
-			p := &picker{host: "ann's laptop", leave: func() {}}
+			p := newPicker(PickConfig{Host: "ann's laptop", CheckAddress: func(string) error { return nil }})
 			p.show([]Server{
-				{Name: "Hack Night", Addr: "192.168.1.5:25252", KeyWords: "omelet gulf banjo salmon origami jasmine", People: 12},
+				{Name: "Hack Night", Addr: "192.168.1.5:25252", KeyWords: "omelet gulf banjo salmon origami jasmine", People: 12, Known: true},
 				{Name: "Hack Night", Addr: "192.168.1.66:25252", KeyWords: "velvet amber tunnel ginger saddle rhino", People: 1},
 				{Name: "build\x1b[31m room 你好", Addr: "10.0.0.2:40123", KeyWords: "tulip ember panda mosaic lagoon quartz", People: 340},
 			})
@@ -172,3 +182,13 @@ ip addr show br0
 flags 🇩🇪 🇫🇷, keycaps 1️⃣ 2️⃣, a family 👨‍👩‍👧‍👦, a wave 👋🏽
 combining: é ö ñ Å
 `
+
+// foundPizza is an answer of a server's to a search.
+func foundPizza() *protocol.Found {
+	f := &protocol.Found{Ref: 1, More: true}
+	for i, text := range []string{"Pizza is at eight; who wants some?", "the pizza place called back", strings.Repeat("and then, as ever, ", 8) + "PIZZA for all\nof us"} {
+		f.Entries = append(f.Entries, protocol.Entry{Room: []string{"lobby", "build", "kitchen"}[i], Seq: uint64(20 - i), User: bob.User, Nick: bob.Nick,
+			At: 1_799_990_000_000_000_000 - int64(i)*86_400_000_000_000, Text: text})
+	}
+	return f
+}

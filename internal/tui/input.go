@@ -7,7 +7,6 @@ import (
 
 	"lanchat/internal/safetext"
 
-	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/uniseg"
 )
 
@@ -19,12 +18,14 @@ const maxInput = 64 << 10
 type editor struct {
 	text string
 	at   int
-	// back is how far back in the history this is; 0: what is being written now,
-	// which kept holds meanwhile.
-	back int
-	kept string
+	// back is how far back in the history this is; 0: what is being written now.
+	// Otherwise kept holds that, and recalled is the line of the history.
+	back           int
+	kept, recalled string
 
-	tab tabbing // of the completion under way
+	undos []undo
+	last  deed    // what was done last
+	bin   *string // what was cut last; one for all inputs of a chat
 
 	width, top int // as last drawn: the columns, and the first row shown
 
@@ -44,24 +45,25 @@ func (e *editor) wrap(w int) []row {
 
 // set replaces the text.
 func (e *editor) set(text string) {
-	e.text, e.at, e.tab = text, len(text), tabbing{}
+	e.remember(replaced)
+	e.text, e.at = text, len(text)
 }
 
-// insert puts text in at the cursor, and reports whether all of it fitted. What
-// cannot be seen is made visible here, before it is sent.
+// clear makes the input an empty one, as for a new text.
+func (e *editor) clear() { *e = editor{bin: e.bin} }
+
+// insert puts text in at the cursor. It is false when there is no room for all of
+// it: then nothing is put in. What cannot be seen is made visible here, before it
+// is sent.
 func (e *editor) insert(text string) bool {
 	text = safetext.Text(text)
-	fits := len(e.text)+len(text) <= maxInput
-	if !fits {
-		text = text[:max(0, maxInput-len(e.text))]
-		for text != "" && !utf8.ValidString(text) {
-			text = text[:len(text)-1]
-		}
+	if len(e.text)+len(text) > maxInput {
+		return false
 	}
+	e.remember(replaced)
 	e.text = e.text[:e.at] + text + e.text[e.at:]
 	e.at += len(text)
-	e.tab = tabbing{}
-	return fits
+	return true
 }
 
 // put inserts one typed character. It may be a part of one, a mark or a joiner in
@@ -70,14 +72,27 @@ func (e *editor) put(r rune) {
 	if r < ' ' || r >= 0x7f && r < 0xa0 || len(e.text) >= maxInput {
 		return
 	}
+	if unicode.IsSpace(r) {
+		e.last = moved // each word can be undone by itself
+	}
+	e.remember(typed)
 	e.text = e.text[:e.at] + string(r) + e.text[e.at:]
 	e.at += utf8.RuneLen(r)
-	e.tab = tabbing{}
 }
 
-// cut removes what lies between two places.
-func (e *editor) cut(from, to int) {
-	e.text, e.at, e.tab = e.text[:from]+e.text[to:], from, tabbing{}
+// replace puts text in the place of what lies between two places.
+func (e *editor) replace(from, to int, text string) {
+	e.remember(replaced)
+	e.text = e.text[:from] + text + e.text[to:]
+	e.at = from + len(text)
+}
+
+// erase removes what lies between two places.
+func (e *editor) erase(from, to int) {
+	if from < to {
+		e.remember(erased)
+		e.text, e.at = e.text[:from]+e.text[to:], from
+	}
 }
 
 // before is the place one character back.
@@ -127,56 +142,6 @@ func (e *editor) lineEnd() int {
 	return len(e.text)
 }
 
-// key handles the keys of writing; it is false for all others.
-func (e *editor) key(ev *tcell.EventKey) bool {
-	mod := ev.Modifiers()
-	word := mod&(tcell.ModCtrl|tcell.ModAlt) != 0
-	switch ev.Key() {
-	case tcell.KeyRune:
-		switch {
-		case mod&tcell.ModAlt == 0:
-			e.put(ev.Rune())
-		case ev.Rune() == 'b':
-			e.at = e.wordBefore()
-		case ev.Rune() == 'f':
-			e.at = e.wordAfter()
-		default:
-			return false
-		}
-	case tcell.KeyLeft:
-		if e.at = e.before(); word {
-			e.at = e.wordBefore()
-		}
-	case tcell.KeyRight:
-		if word {
-			e.at = e.wordAfter()
-		} else {
-			e.at = e.after()
-		}
-	case tcell.KeyBackspace, tcell.KeyBackspace2:
-		if word {
-			e.cut(e.wordBefore(), e.at)
-		} else {
-			e.cut(e.before(), e.at)
-		}
-	case tcell.KeyDelete:
-		e.cut(e.at, e.after())
-	case tcell.KeyCtrlA:
-		e.at = e.lineStart()
-	case tcell.KeyCtrlE:
-		e.at = e.lineEnd()
-	case tcell.KeyCtrlW:
-		e.cut(e.wordBefore(), e.at)
-	case tcell.KeyCtrlU:
-		e.cut(e.lineStart(), e.at)
-	case tcell.KeyCtrlK:
-		e.cut(e.at, e.lineEnd())
-	default:
-		return false
-	}
-	return true
-}
-
 // layout returns the rows of the text at a width, and where the cursor is. A tab
 // is one column here.
 func (e *editor) layout(w int) (rows []row, line, column int) {
@@ -196,7 +161,7 @@ func (e *editor) vertical(n int) bool {
 		return false
 	}
 	r := rows[line]
-	e.at = r.off
+	e.goTo(r.off)
 	for rest := r.text; rest != ""; {
 		cluster, n := next(rest)
 		if column -= n; column < 0 {
@@ -226,37 +191,4 @@ func (e *editor) draw(p painter) {
 // rows counts the rows at a width of the screen.
 func (e *editor) rows(w int) int {
 	return len(e.wrap(max(1, w-1)))
-}
-
-// history is what was sent, the newest last.
-type history struct{ lines []string }
-
-const maxHistory = 200
-
-func (h *history) add(text string) {
-	if n := len(h.lines); n > 0 && h.lines[n-1] == text {
-		return
-	}
-	h.lines = append(h.lines, text)
-	if len(h.lines) > maxHistory {
-		h.lines = h.lines[1:]
-	}
-}
-
-// recall moves n lines back, or on when n is negative, and puts the line there
-// into the editor. What was being written is behind the newest.
-func (h *history) recall(e *editor, n int) {
-	to := min(max(0, e.back+n), len(h.lines))
-	if to == e.back {
-		return
-	}
-	if e.back == 0 {
-		e.kept = e.text
-	}
-	text := e.kept
-	if to > 0 {
-		text = h.lines[len(h.lines)-to]
-	}
-	e.set(text)
-	e.back = to
 }

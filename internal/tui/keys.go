@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gdamore/tcell/v2"
@@ -20,12 +21,15 @@ var actions []action
 
 func init() { // not a literal: the help reads the table
 	actions = []action{
-		{"send", []string{"Enter"}, "send", (*chat).enter},
+		{"send", []string{"Enter"}, "send; inside ``` of a code block, a new line", (*chat).enter},
 		{"newline", []string{"Alt+Enter", "Shift+Enter", "Ctrl+Enter", "Ctrl-J"}, "a new line in the message",
 			func(u *chat) { u.input().insert("\n") }},
-		{"complete", []string{"Tab"}, "complete a name or a command", func(u *chat) { u.input().complete(&u.st, u.room()) }},
-		{"up", []string{"Up"}, "the row above; in an empty input, what you sent before", func(u *chat) { u.vertical(-1) }},
+		{"complete", []string{"Tab"}, "complete a name or a command", (*chat).complete},
+		{"up", []string{"Up"}, "the row above; in an empty input, change what you said last", func(u *chat) { u.vertical(-1) }},
 		{"down", []string{"Down"}, "the row below", func(u *chat) { u.vertical(1) }},
+		{"history-back", []string{"Ctrl-P"}, "what you sent before", func(u *chat) { u.past.recall(u.input(), 1) }},
+		{"history-on", []string{"Ctrl-N"}, "on, to what you are writing", func(u *chat) { u.past.recall(u.input(), -1) }},
+		{"history-search", []string{"Ctrl-R"}, "search what you sent; again: further back", (*chat).startSeek},
 		{"page-up", []string{"PgUp"}, "scroll back; so does the mouse wheel", func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), -1) }) }},
 		{"page-down", []string{"PgDn"}, "scroll on", func(u *chat) { u.scroll(func(l *msgList) { l.page(u.room(), 1) }) }},
 		{"home", []string{"Home"}, "the line's beginning; in an empty input, the oldest line of the talk", func(u *chat) { u.homeEnd(true) }},
@@ -34,9 +38,19 @@ func init() { // not a literal: the help reads the table
 		{"newest", []string{"Ctrl+End"}, "the newest line of the talk", func(u *chat) { u.scroll((*msgList).toEnd) }},
 		{"room-before", []string{"Alt+Up"}, "the room before", func(u *chat) { u.openNext(-1) }},
 		{"room-after", []string{"Alt+Down"}, "the next room", func(u *chat) { u.openNext(1) }},
-		{"retry", []string{"Ctrl-T"}, "take a refused message back, to change it", (*chat).takeBack},
+		{"palette", []string{"Ctrl-K"}, "find a room, somebody, a command", func(u *chat) { u.openPalette("") }},
+		{"search", []string{"Ctrl-F"}, "search what was said", func(u *chat) { u.openSearch("") }},
+		{"next-unread", []string{"Alt+n"}, "the unread line of this room; the next room with something new", func(u *chat) { u.nextUnread(1) }},
+		{"previous-unread", []string{"Alt+p"}, "the same, backwards", func(u *chat) { u.nextUnread(-1) }},
+		{"next-mention", []string{"Alt+m"}, "the next line that is for you, in any room", func(u *chat) { u.nextMention(1) }},
+		{"previous-mention", []string{"Alt+M"}, "the one before", func(u *chat) { u.nextMention(-1) }},
+		{"rooms-pane", []string{"F7"}, "hide or show the rooms", func(u *chat) { u.togglePane(&u.panes.rooms) }},
+		{"people-pane", []string{"F8"}, "hide or show the people", func(u *chat) { u.togglePane(&u.panes.people) }},
+		{"retry", []string{"Ctrl-T"}, "send again what was refused here", (*chat).retryAll},
+		{"choose", []string{"Ctrl-X"}, "choose a message, to reply to it, change it, copy it; so does a click on it", (*chat).choose},
+		{"copy-mode", []string{"F6"}, "the talk alone, for the terminal's own marking and copying", (*chat).copyMode},
 		{"redraw", []string{"Ctrl-L"}, "draw the screen anew", func(u *chat) { u.layout.screen.s.Sync() }},
-		{"help", []string{"F1"}, "this help", func(u *chat) { u.over = newHelp(u) }},
+		{"help", []string{"F1", "?"}, "this help; ? in an empty input, and again for a ?", func(u *chat) { u.over = newHelp(u) }},
 		{"clear", []string{"Ctrl-C"}, "clear the input; twice: leave", (*chat).interrupt},
 		{"quit", []string{"Ctrl-Q"}, "leave", (*chat).quit},
 		{"close", []string{"Esc"}, "close what is open; go to the newest line", (*chat).escape},
@@ -53,14 +67,18 @@ type stroke struct {
 // struck is the stroke of an event.
 func struck(ev *tcell.EventKey) stroke {
 	s := stroke{key: ev.Key(), mod: ev.Modifiers()}
-	if s.key >= tcell.KeyCtrlA && s.key <= tcell.KeyCtrlZ {
+	if s.key >= tcell.KeyCtrlA && s.key <= tcell.KeyCtrlUnderscore {
 		s.mod |= tcell.ModCtrl // some terminals say it, some do not
 	}
 	if s.key == tcell.KeyRune {
-		s.rune = ev.Rune()
+		s.rune, s.mod = ev.Rune(), s.mod&^tcell.ModShift // which is in the character
 	}
 	return s
 }
+
+// character reports whether the key writes something. Bound to an action, it does
+// so all the same where something has been written already.
+func (s stroke) character() bool { return s.key == tcell.KeyRune && s.mod&^tcell.ModShift == 0 }
 
 var keyNames = map[string]tcell.Key{
 	"enter": tcell.KeyEnter, "tab": tcell.KeyTab, "esc": tcell.KeyEscape, "backspace": tcell.KeyBackspace2, "delete": tcell.KeyDelete,
@@ -109,6 +127,10 @@ func parseKey(name string) (stroke, error) {
 		s.mod &^= tcell.ModShift // it is in the character
 		return s, nil
 	}
+	if r == '_' {
+		s.key = tcell.KeyCtrlUnderscore
+		return s, nil
+	}
 	if r |= 0x20; r < 'a' || r > 'z' {
 		return s, fmt.Errorf("%q is no key that a terminal tells: with Ctrl go the letters", name)
 	}
@@ -122,30 +144,31 @@ type keymap struct {
 	keys map[string][]string // by the action's name, for the help
 }
 
-// newKeymap makes a keymap of the table, with other keys for some of the actions.
-func newKeymap(other map[string][]string) (*keymap, error) {
+// newKeymap makes a keymap of the table, with other keys for some of the actions:
+// what was asked for goes before what is usual. All keys can be read.
+func newKeymap(other map[string][]string) *keymap {
 	m := &keymap{does: map[stroke]*action{}, keys: map[string][]string{}}
-	for i := range actions {
-		a := &actions[i]
-		keys, changed := other[a.name]
-		if !changed {
-			keys = a.keys
-		}
-		m.keys[a.name] = keys
-		for _, key := range keys {
-			s, err := parseKey(key)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", a.name, err)
-			}
-			if was := m.does[s]; was != nil && changed {
-				delete(m.does, s) // what was asked for goes before what is usual
-			} else if was != nil {
+	bind := func(changed bool) {
+		for i := range actions {
+			a := &actions[i]
+			keys, own := other[a.name]
+			if own != changed {
 				continue
 			}
-			m.does[s] = a
+			if !own {
+				keys = a.keys
+			}
+			for _, key := range keys {
+				if s, err := parseKey(key); err == nil && m.does[s] == nil {
+					m.does[s] = a
+					m.keys[a.name] = append(m.keys[a.name], key)
+				}
+			}
 		}
 	}
-	return m, nil
+	bind(true)
+	bind(false)
+	return m
 }
 
 // layer is something over the talk. It has the keys until it closes.
@@ -157,7 +180,31 @@ type layer interface {
 	wheel(rows int)
 }
 
+// away lists the actions that lead away from what is over the talk.
+var away = []string{"palette", "search", "next-unread", "previous-unread", "next-mention", "previous-mention"}
+
+// leads reports whether an action leads away from the layer that is open: not from
+// one that has to be answered, or that the action itself closes.
+func (u *chat) leads(a *action) bool {
+	if a == nil || !slices.Contains(away, a.name) {
+		return false
+	}
+	switch u.over.(type) {
+	case *palette:
+		return a.name != "palette"
+	case *search:
+		return a.name != "search"
+	case *choosing, *help:
+		return true
+	}
+	return false
+}
+
 func (u *chat) key(ev *tcell.EventKey) {
+	u.teller.acted = u.now()
+	if u.leads(u.keys.does[struck(ev)]) {
+		u.over = nil
+	}
 	if over := u.over; over != nil {
 		if !over.key(ev) && u.over == over {
 			u.over = nil
@@ -165,12 +212,18 @@ func (u *chat) key(ev *tcell.EventKey) {
 		u.settle()
 		return
 	}
-	if a := u.keys.does[struck(ev)]; a != nil {
+	u.struck = u.now()
+	if u.seek != nil && u.seekKey(ev) || u.popupOpen() && u.popupKey(ev) {
+		u.settle()
+		return
+	}
+	s := struck(ev)
+	if a := u.keys.does[s]; a != nil && (!s.character() || u.input().text == "") {
 		a.do(u)
 	} else if r := ev.Rune(); ev.Key() == tcell.KeyRune && ev.Modifiers() == tcell.ModAlt && r >= '1' && r <= '9' {
 		u.openNth(int(r - '1'))
 	} else if u.input().key(ev) {
-		u.tellTyping()
+		u.typedIn(ev)
 	}
 	u.settle()
 }
@@ -181,14 +234,26 @@ func (u *chat) scroll(f func(*msgList)) {
 	}
 }
 
+// typedIn follows a key of writing.
+func (u *chat) typedIn(ev *tcell.EventKey) {
+	if ev.Key() == tcell.KeyRune && ev.Rune() == ':' {
+		u.input().emojify()
+	}
+	if s := u.subject(); s != nil {
+		s.sure = false
+	}
+	u.suggest()
+	u.tellTyping()
+}
+
 // homeEnd is for the input while something is written, and else for the talk.
 func (u *chat) homeEnd(home bool) {
 	e := u.input()
 	switch {
 	case e.text != "" && home:
-		e.at = e.lineStart()
+		e.goTo(e.lineStart())
 	case e.text != "":
-		e.at = e.lineEnd()
+		e.goTo(e.lineEnd())
 	case home:
 		u.scroll(func(l *msgList) { l.home(u.room()) })
 	default:
@@ -196,18 +261,30 @@ func (u *chat) homeEnd(home bool) {
 	}
 }
 
-// vertical moves in a message of several lines, and at its edge in the history.
+// vertical moves in what is written; from its first row to its beginning, from its
+// last to its end.
 func (u *chat) vertical(n int) {
-	if e := u.input(); !e.vertical(n) {
-		u.past.recall(e, -n)
+	e := u.input()
+	switch {
+	case e.text == "" && n < 0 && u.subject() == nil:
+		u.editLast()
+	case e.vertical(n):
+	case n < 0:
+		e.goTo(0)
+	default:
+		e.goTo(len(e.text))
 	}
 }
 
 // escape takes back what hangs over the screen, one thing at a time.
 func (u *chat) escape() {
 	switch {
+	case u.jump != nil:
+		u.jump = nil
 	case u.leaving:
 		u.leaving, u.flashed = false, ""
+	case u.subject() != nil:
+		u.endSubject()
 	case u.flashed != "":
 		u.flashed = ""
 	default:

@@ -53,14 +53,14 @@ func TestParseKey(t *testing.T) {
 }
 
 func TestOtherKeys(t *testing.T) {
-	m, err := newKeymap(map[string][]string{"quit": {"F1"}, "help": {}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := newKeymap(map[string][]string{"quit": {"F1"}, "help": {}})
 	if a := m.does[stroke{key: tcell.KeyF1}]; a == nil || a.name != "quit" {
 		t.Errorf("F1 does %+v", a)
 	}
 	if a := m.does[stroke{key: tcell.KeyCtrlQ, mod: tcell.ModCtrl}]; a != nil {
 		t.Errorf("Ctrl-Q still does %s", a.name)
+	}
+	if keys := newKeymap(map[string][]string{"help": {"Ctrl-Q"}}).keys; len(keys["quit"]) > 0 || len(keys["help"]) != 1 {
+		t.Errorf("Ctrl-Q stands at quit %q and at help %q", keys["quit"], keys["help"])
 	}
 }

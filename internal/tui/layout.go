@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 
 	"lanchat/internal/client"
 	"lanchat/protocol"
@@ -16,6 +17,8 @@ import (
 //	status  the connection
 //
 // When it gets low, the header goes first, then the status, the bar, the talk.
+// Where the rooms are not seen the header says what is unread in them, or the bar
+// where there is no header.
 type layout struct {
 	screen                                          painter
 	header, rooms, talk, people, bar, input, status painter
@@ -25,9 +28,46 @@ type layout struct {
 const (
 	twoPanes   = 60
 	threePanes = 100
+
+	leastPane = 8
+	leastTalk = 24 // columns; a pane that leaves less is not shown
+	leastOver = 4  // rows of the talk; a layer that would have less gets the screen
 )
 
-func lay(p painter, inputRows int) layout {
+// panes is what the user wants of the panes beside the talk.
+type panes struct{ rooms, people pane }
+
+// pane is what is wanted of one. The zero value leaves it to the screen's width.
+type pane struct {
+	wish  wish
+	width int // columns; 0: as usual
+}
+
+type wish int
+
+const (
+	byWidth wish = iota
+	wished
+	unwished
+)
+
+// columns is how wide a pane is: 0 when it is not shown. free is what it and the
+// talk have.
+func (p pane) columns(usual, free int, fits bool) int {
+	switch {
+	case p.wish == unwished || p.wish == byWidth && !fits:
+		return 0
+	case p.width > 0:
+		usual = p.width
+	}
+	n := min(usual, free-leastTalk)
+	if n < leastPane {
+		return 0
+	}
+	return n
+}
+
+func lay(p painter, inputRows int, panes panes) layout {
 	l := layout{screen: p}
 	top, bottom := 0, p.h
 	take := func(rows int) painter { // from the bottom
@@ -46,13 +86,13 @@ func lay(p painter, inputRows int) layout {
 		top = 1
 	}
 	left, right := 0, p.w
-	if p.w >= twoPanes {
-		left = min(max(p.w/5, 14), 24)
-		l.rooms = p.sub(0, top, left-1, bottom-top)
+	if n := panes.rooms.columns(min(max(p.w/5, 14), 24)-1, p.w-1, p.w >= twoPanes); n > 0 {
+		left = n + 1
+		l.rooms = p.sub(0, top, n, bottom-top)
 	}
-	if p.w >= threePanes {
-		right = p.w - min(p.w/5, 24)
-		l.people = p.sub(right+2, top, p.w-right-2, bottom-top)
+	if n := panes.people.columns(min(p.w/5, 24)-2, p.w-left-3, p.w >= threePanes); n > 0 {
+		right = p.w - n - 2
+		l.people = p.sub(right+2, top, n, bottom-top)
 	}
 	l.talk = p.sub(left, top, right-left, bottom-top)
 	if left > 0 {
@@ -64,12 +104,65 @@ func lay(p painter, inputRows int) layout {
 	return l
 }
 
-// prompt says which room the input goes to.
-func (u *chat) prompt(w int) string {
-	if w < 24 {
-		return "> "
+// border is a line between panes that the mouse can move.
+type border int
+
+const (
+	noBorder border = iota
+	roomsBorder
+	peopleBorder
+)
+
+// borderAt says which border is at a place of the screen.
+func (l *layout) borderAt(x, y int) border {
+	switch {
+	case y < l.talk.y || y >= l.talk.y+l.talk.h:
+	case l.rooms.w > 0 && x == l.rooms.x+l.rooms.w:
+		return roomsBorder
+	case l.people.w > 0 && x == l.people.x-2:
+		return peopleBorder
 	}
-	return fit(u.title(), w/4) + "> "
+	return noBorder
+}
+
+// drag moves the border that the mouse holds, and reports whether it moved.
+func (u *chat) drag(x, _ int) bool {
+	l, was := &u.layout, u.panes
+	switch u.held {
+	case roomsBorder:
+		most := l.screen.w - leastTalk - 1
+		if l.people.w > 0 {
+			most -= l.people.w + 3
+		}
+		u.panes.rooms.width = max(leastPane, min(x, most))
+	case peopleBorder:
+		most := l.screen.w - leastTalk - 3
+		if l.rooms.w > 0 {
+			most -= l.rooms.w + 1
+		}
+		u.panes.people.width = max(leastPane, min(l.screen.w-x-2, most))
+	}
+	return u.panes != was
+}
+
+// togglePane hides a pane that is seen, and shows one that is not.
+func (u *chat) togglePane(p *pane) {
+	seen := func(l layout) bool {
+		if p == &u.panes.rooms {
+			return l.rooms.w > 0
+		}
+		return l.people.w > 0
+	}
+	if seen(u.layout) {
+		p.wish = unwished
+		return
+	}
+	was := p.wish
+	p.wish = wished
+	if !seen(lay(u.layout.screen, 1, u.panes)) {
+		p.wish = was
+		u.flash("There is no room for it; Ctrl-K finds rooms and people", "There is no room for it")
+	}
 }
 
 // title is what people call the active room.
@@ -84,10 +177,17 @@ func (u *chat) title() string {
 }
 
 func (u *chat) draw(p painter) {
-	prompt := u.prompt(p.w)
-	indent := width(prompt)
-	l := lay(p, u.input().rows(p.w-indent))
+	if full, ok := u.over.(*copying); ok {
+		u.layout = layout{screen: p}
+		full.draw(p)
+		return
+	}
+	l := lay(p, u.inputRows(p.w), u.panes)
 	u.layout = l
+	if !u.talkSeen() && l.talk.h < leastOver {
+		u.over.draw(p)
+		return
+	}
 	u.drawHeader(l.header)
 	u.drawRooms(l.rooms)
 	if l.rooms.w > 0 {
@@ -100,16 +200,18 @@ func (u *chat) draw(p painter) {
 	room := u.room()
 	switch {
 	case u.over != nil:
-		u.over.draw(l.talk)
 	case room == nil || room.Len() == 0:
 		u.drawWelcome(l.talk, room)
 	default:
 		u.list().draw(l.talk, room)
 	}
+	u.drawPopup(l.talk)
 	u.drawBar(l.bar)
-	l.input.text(0, 0, prompt, bold)
-	u.input().draw(l.input.sub(indent, 0, l.input.w-indent, l.input.h))
+	u.drawInput(l.input)
 	u.drawStatus(l.status)
+	if u.over != nil {
+		u.over.draw(l.talk) // at last: the cursor is where it wants it
+	}
 }
 
 // drawWelcome fills the place of a talk that has not begun.
@@ -142,7 +244,8 @@ func (u *chat) drawWelcome(p painter, room *client.Room) {
 }
 
 // drawHeader names the server above the rooms, and the room above its talk;
-// where there are no panes, the room at the left and the server at the right.
+// where there are no panes, the room at the left, and at the right what is
+// unread in the others and, if it fits, the server.
 func (u *chat) drawHeader(p painter) {
 	if p.h == 0 {
 		return
@@ -154,10 +257,20 @@ func (u *chat) drawHeader(p painter) {
 		p.text(1, 0, fit(name, u.layout.rooms.w-1), reverse)
 		x = u.layout.talk.x
 	} else {
-		name = fit(name, p.w/4)
-		right -= width(name)
-		p.text(right, 0, name, reverse)
-		right -= 2
+		elsewhere := u.elsewhereUnread()
+		if len(u.st.Rooms) > 1 {
+			elsewhere = strings.TrimSpace(plural(len(u.st.Rooms), "room", "rooms") + " " + elsewhere)
+		}
+		if name = fit(name, p.w/4); p.w < 30 && elsewhere != "" {
+			name = ""
+		}
+		for _, s := range []string{name, elsewhere} {
+			if s = fit(s, right-x-4); s != "" {
+				right -= width(s)
+				p.text(right, 0, s, reverse|bold)
+				right -= 2
+			}
+		}
 	}
 	if room != nil && room.Count > 0 && u.layout.people.w == 0 && p.w >= twoPanes {
 		people := plural(room.Count, "person", "people")
@@ -166,8 +279,26 @@ func (u *chat) drawHeader(p painter) {
 		right -= 2
 	}
 	left := p.sub(0, 0, right, 1)
-	x = left.text(x, 0, u.title(), reverse|bold)
-	if room != nil && room.Topic != "" {
+	x = left.text(x, 0, fit(u.title(), left.w-x), reverse|bold)
+	if room != nil && left.w-x > 8 {
 		left.text(x+2, 0, fit(room.Topic, left.w-x-2), reverse)
 	}
+}
+
+// elsewhereUnread says what is unread in all rooms but this one: "+12 »2".
+func (u *chat) elsewhereUnread() string {
+	unread, mine := 0, 0
+	for _, r := range u.st.Rooms {
+		if r.Name != u.st.Active {
+			unread += r.Unread
+			mine += r.Mine
+		}
+	}
+	switch {
+	case unread == 0:
+		return ""
+	case mine == 0:
+		return fmt.Sprintf("+%d", unread)
+	}
+	return fmt.Sprintf("+%d %s%d", unread, signForMe, mine)
 }

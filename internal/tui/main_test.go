@@ -33,7 +33,11 @@ type house struct {
 }
 
 func newHouse(t testing.TB, withTLS bool) *house {
-	h := &house{TB: t, log: roomlog.Local(roomlog.NewMemory()), addr: "127.0.0.1:0"}
+	return newHouseOn(t, roomlog.Local(roomlog.NewMemory()), withTLS)
+}
+
+func newHouseOn(t testing.TB, log roomlog.Log, withTLS bool) *house {
+	h := &house{TB: t, log: log, addr: "127.0.0.1:0"}
 	if withTLS {
 		h.key = newKey(t)
 	}
@@ -85,7 +89,8 @@ type user struct {
 	testing.TB
 	*shot
 	engine *client.Client
-	left   chan error // what Run returned
+	left   chan error    // what Run returned
+	ended  chan struct{} // closed when the engine has ended, too
 }
 
 // shot is what a simulated terminal shows. The simulation's own contents may not
@@ -253,16 +258,26 @@ func (h *house) dial(id *identity.Identity) client.DialFunc {
 
 func (h *house) enter(nick string, w, height int, change ...func(*Config)) *user {
 	h.Helper()
+	return h.enterWith(client.Config{Nick: nick}, w, height, change...)
+}
+
+// enterWith is enter for an engine of which more than the nick is said.
+func (h *house) enterWith(cc client.Config, w, height int, change ...func(*Config)) *user {
+	h.Helper()
 	var id *identity.Identity
 	if h.key != nil {
 		id = newKey(h)
 	}
-	engine := client.New(client.Config{Dial: h.dial(id), Nick: nick, Rooms: []string{protocol.DefaultRoom}})
+	cc.Dial, cc.Rooms = h.dial(id), []string{protocol.DefaultRoom}
+	engine := client.New(cc)
 	s := newShot(w, height)
-	u := &user{TB: h.TB, shot: s, engine: engine, left: make(chan error, 1)}
+	u := &user{TB: h.TB, shot: s, engine: engine, left: make(chan error, 1), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = engine.Run(ctx) })
+	running.Go(func() {
+		defer close(u.ended)
+		_ = engine.Run(ctx)
+	})
 	cfg := Config{Engine: engine, Screen: s, Now: func() time.Time { return time.Now().UTC() }}
 	for _, f := range change {
 		f(&cfg)

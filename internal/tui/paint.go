@@ -31,25 +31,56 @@ func (p painter) has(x, y int) bool {
 
 // text draws one line from x on and returns where it ends. What does not fit is
 // left out.
-func (p painter) text(x, y int, s string, st ink) int {
+func (p painter) text(x, y int, s string, st ink) int { return p.spans(x, y, s, st, nil) }
+
+// spans is text with parts of it in other inks.
+func (p painter) spans(x, y int, s string, st ink, spans []span) int {
 	if y < 0 || y >= p.h || x < 0 {
 		return x
 	}
-	s = safetext.Line(s)
+	if clean := safetext.Line(s); clean != s {
+		s, spans = clean, nil // they are places in another text
+	}
 	style := p.th.style(st)
-	for s != "" && x < p.w {
-		cluster, n := next(s)
-		s = s[len(cluster):]
+	for at := 0; at < len(s) && x < p.w; {
+		cluster, n := next(s[at:])
 		if x+n > p.w {
 			break
 		}
-		if uniseg.StringWidth(cluster) == 0 {
-			cluster = " " + cluster // a mark needs something to stand on
+		for len(spans) > 0 && spans[0].to <= at {
+			spans = spans[1:]
 		}
-		p.s.Put(p.x+x, p.y+y, cluster, style)
+		look := style
+		if len(spans) > 0 && spans[0].from <= at {
+			look = p.th.style(spans[0].ink)
+		}
+		at += len(cluster)
+		p.s.Put(p.x+x, p.y+y, shown(cluster), look)
 		x += n
 	}
 	return x
+}
+
+const (
+	keycap = "\u20e3"
+	emoji  = "\ufe0f" // asks for the coloured form
+)
+
+// shown is what is drawn of a character. A mark alone gets something to stand on.
+// A keycap loses the sign that asks for its coloured form: with it terminals
+// disagree about its columns, one or two, and what stands at the right of it would
+// be off by one in half of them; without it they agree on one. Of other emoji the
+// width is two or they are followed by a move of the cursor, which puts it right.
+func shown(cluster string) string {
+	switch {
+	case len(cluster) == 1:
+		return cluster
+	case strings.HasSuffix(cluster, emoji+keycap):
+		return strings.TrimSuffix(cluster, emoji+keycap) + keycap
+	case uniseg.StringWidth(cluster) == 0:
+		return " " + cluster
+	}
+	return cluster
 }
 
 // fill fills a row from x on with one character.

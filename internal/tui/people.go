@@ -39,3 +39,19 @@ func (u *chat) drawPeople(p painter) {
 		p.text(0, y, fmt.Sprintf("and %d more", count), dim)
 	}
 }
+
+// clickPerson opens the talk with whom row y of the pane names; its other rows
+// lead to the palette, which has everybody.
+func (u *chat) clickPerson(y int) {
+	room, rows := u.room(), u.layout.people.h
+	if room == nil || u.peopleOf != room.Name {
+		return
+	}
+	i := y - 1
+	more := y == rows-1 && max(room.Count, len(u.people))-i > 1
+	if i < 0 || more || i >= len(u.people) {
+		u.openPalette(string(signPerson))
+		return
+	}
+	u.talkTo(u.people[i])
+}

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -16,6 +15,8 @@ type Server struct {
 	Addr     string
 	KeyWords string // of its fingerprint
 	People   int
+	Known    bool // it was met before, under this name and with this key
+	Seen     time.Time
 	Warning  string // what the user should know before choosing it
 }
 
@@ -25,14 +26,23 @@ type PickConfig struct {
 	// Found returns the servers found by now. It is called a few times a second,
 	// by another goroutine than Pick's caller, and must not block for long.
 	Found func() []Server
-	// Host is the name of the room that the user may host here; "": none.
-	Host string
+	// Host is a name for the room that the user may host here; "": none may be.
+	Host      string
+	CheckName func(name string) error // why a room cannot be called that; nil: it can
+	// CheckAddress says why this is neither a HOST:PORT nor a name; nil: that is
+	// not known. Without it no address can be typed in.
+	CheckAddress func(text string) error
+	Settings     *Settings        // nil: the defaults
+	Now          func() time.Time // nil: time.Now
 }
 
-// Choice is what was chosen: to host, or a server.
+// Choice is what was chosen: a server of the list, one that was typed in, or to
+// host a room.
 type Choice struct {
-	Host   bool
-	Server Server
+	Host    bool
+	Name    string // of the room to host
+	Address string // as it was typed in
+	Server  Server
 }
 
 // Pick lets the user choose a server. What is found meanwhile appears in the
@@ -43,7 +53,9 @@ func Pick(ctx context.Context, cfg PickConfig) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	p := &picker{host: cfg.Host, leave: stage.leave}
+	stage.dress(cfg.Settings)
+	p := newPicker(cfg)
+	p.leave = stage.leave
 	err = stage.run(ctx, p, func(ctx context.Context, update func(bool, func())) {
 		tick := time.NewTicker(lookEvery)
 		defer tick.Stop()
@@ -73,16 +85,55 @@ func ended(ctx context.Context, err error, answered bool) error {
 	return ErrLeft
 }
 
-// picker is the list of servers. Where is -1 for hosting.
+// hintAfter is how long nothing may be found before it is said why that may be.
+const hintAfter = 3 * time.Second
+
+// picker is the list of servers, and below it what else can be done. at counts
+// through both.
 type picker struct {
-	host   string
+	cfg    PickConfig
+	began  time.Time
 	found  []Server
+	more   []another
 	at     int
 	moved  bool // by the user; until then the first server is marked
+	asking *asking
 	choice Choice
 	chosen bool
 	leave  func()
 	rows   []int // which entry stands in which row of the screen; -1: none
+}
+
+// another is a row below the servers. It asks for a word.
+type another struct {
+	what   string
+	letter rune
+	ask    string // what to type in
+	first  string // what stands there already
+	check  func(string) error
+	choose func(word string) Choice
+}
+
+// asking is a word being typed into one of these rows.
+type asking struct {
+	input editor
+	wrong string
+}
+
+func newPicker(cfg PickConfig) *picker {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	p := &picker{cfg: cfg, began: cfg.Now()}
+	if cfg.Host != "" {
+		p.more = append(p.more, another{"Host a room here: " + cfg.Host, 'h', "Its name: ", cfg.Host, cfg.CheckName,
+			func(name string) Choice { return Choice{Host: true, Name: name} }})
+	}
+	if cfg.CheckAddress != nil {
+		p.more = append(p.more, another{"Another address…", 'a', "HOST:PORT or a name: ", "", cfg.CheckAddress,
+			func(address string) Choice { return Choice{Address: address} }})
+	}
+	return p
 }
 
 // show takes a new list, and stays on the server it was on.
@@ -91,13 +142,13 @@ func (p *picker) show(found []Server) {
 	if old < len(p.found) {
 		was = p.found[old]
 	}
-	onHost := old >= len(p.found)
+	below := old - len(p.found)
 	p.found = found
 	p.at = 0
 	switch {
 	case !p.moved:
-	case onHost:
-		p.at = len(found)
+	case below >= 0:
+		p.at = len(found) + below
 	default:
 		for i, s := range found {
 			if s.Addr == was.Addr && s.KeyWords == was.KeyWords {
@@ -108,12 +159,7 @@ func (p *picker) show(found []Server) {
 	p.move(0)
 }
 
-func (p *picker) count() int {
-	if p.host != "" {
-		return len(p.found) + 1
-	}
-	return len(p.found)
-}
+func (p *picker) count() int { return len(p.found) + len(p.more) }
 
 func (p *picker) move(n int) {
 	p.at = min(max(0, p.at+n), max(0, p.count()-1))
@@ -123,17 +169,58 @@ func (p *picker) move(n int) {
 func (p *picker) choose() {
 	switch {
 	case p.at < len(p.found):
-		p.choice = Choice{Server: p.found[p.at]}
-	case p.host != "":
-		p.choice = Choice{Host: true}
-	default:
-		return
+		p.done(Choice{Server: p.found[p.at]})
+	case p.at < p.count():
+		p.moved = true // what is found now must not take the row away
+		p.asking = &asking{}
+		p.asking.input.insert(p.more[p.at-len(p.found)].first)
 	}
-	p.chosen = true
+}
+
+func (p *picker) done(c Choice) {
+	p.choice, p.chosen = c, true
 	p.leave()
 }
 
+// askKey is for the word that is being typed.
+func (p *picker) askKey(ev *tcell.EventKey) {
+	a, m := p.asking, p.more[p.at-len(p.found)]
+	a.wrong = ""
+	switch ev.Key() {
+	case tcell.KeyEscape:
+		p.asking = nil
+	case tcell.KeyCtrlC, tcell.KeyCtrlQ:
+		p.leave()
+	case tcell.KeyHome:
+		a.input.at = 0
+	case tcell.KeyEnd:
+		a.input.at = len(a.input.text)
+	case tcell.KeyEnter:
+		word := strings.TrimSpace(a.input.text)
+		if word == "" {
+			a.wrong = "Something is needed here"
+		} else if err := checked(m.check, word); err != nil {
+			a.wrong = sentence(err)
+		} else {
+			p.done(m.choose(word))
+		}
+	default:
+		a.input.key(ev)
+	}
+}
+
+func checked(check func(string) error, word string) error {
+	if check == nil {
+		return nil
+	}
+	return check(word)
+}
+
 func (p *picker) key(ev *tcell.EventKey) {
+	if p.asking != nil {
+		p.askKey(ev)
+		return
+	}
 	switch ev.Key() {
 	case tcell.KeyUp, tcell.KeyCtrlP, tcell.KeyBacktab:
 		p.move(-1)
@@ -148,24 +235,35 @@ func (p *picker) key(ev *tcell.EventKey) {
 	case tcell.KeyEscape, tcell.KeyCtrlC, tcell.KeyCtrlQ:
 		p.leave()
 	case tcell.KeyRune:
-		switch ev.Rune() {
+		switch r := ev.Rune(); r {
 		case 'q', 'Q':
 			p.leave()
 		case 'k':
 			p.move(-1)
 		case 'j':
 			p.move(1)
-		case 'h', 'H':
-			if p.host != "" {
-				p.move(p.count())
+		default:
+			for i, m := range p.more {
+				if m.letter == r {
+					p.move(len(p.found) + i - p.at)
+					p.choose()
+				}
 			}
 		}
 	}
 }
 
-func (p *picker) paste(string) {}
+func (p *picker) paste(text string) {
+	if p.asking != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		p.asking.input.insert(line)
+	}
+}
 
 func (p *picker) mouse(action tview.MouseAction, _, y int) {
+	if p.asking != nil {
+		return
+	}
 	switch action {
 	case tview.MouseScrollUp:
 		p.move(-1)
@@ -189,90 +287,4 @@ func (p *picker) twin(s Server) bool {
 		}
 	}
 	return false
-}
-
-// entry is the lines of entry i: the first is what it is.
-func (p *picker) entry(i int) (what, right string, more []string) {
-	if i == len(p.found) {
-		return fmt.Sprintf("Host a room here: %s", p.host), "", nil
-	}
-	s := p.found[i]
-	what, right = s.Name, plural(s.People, "person", "people")
-	line := s.Addr
-	if s.KeyWords != "" {
-		line += "   key: " + s.KeyWords
-	}
-	more = append(more, line)
-	if p.twin(s) {
-		more = append(more, "! Another server has this name too: ask which key words are the right ones.")
-	}
-	if s.Warning != "" {
-		more = append(more, "! "+s.Warning)
-	}
-	return what, right, more
-}
-
-func (p *picker) draw(all painter) {
-	in := all.sub(2, 0, all.w-4, all.h)
-	if all.w < 30 {
-		in = all
-	}
-	top, bottom := 0, all.h
-	if all.h >= 6 {
-		in.text(0, 1, "Rooms on this network", bold)
-		keys := "Enter chooses, Up and Down move, q leaves"
-		in.text(0, all.h-1, fit(keys, in.w), dim)
-		top, bottom = 3, all.h-2
-	}
-	type line struct {
-		text, right string
-		st          ink
-		entry       int
-	}
-	var lines []line
-	first, last := 0, 0 // of the marked entry
-	for i := range p.count() {
-		what, right, more := p.entry(i)
-		mark, st := "  ", bold
-		if i == p.at {
-			mark, st, first = "▸ ", reverse|bold, len(lines)
-		}
-		if i == len(p.found) && len(p.found) == 0 {
-			lines = append(lines, line{"Looking for rooms…", "", dim, -1}, line{"", "", plain, -1})
-		}
-		lines = append(lines, line{mark + what, right, st, i})
-		for _, m := range more {
-			st := dim
-			if strings.HasPrefix(m, "! ") {
-				st = warning
-			}
-			for _, r := range wrap(m, in.w-2, in.w-2) {
-				lines = append(lines, line{"  " + r.text, "", st, i})
-			}
-		}
-		if i == p.at {
-			last = len(lines)
-		}
-		if all.h >= 12 {
-			lines = append(lines, line{"", "", plain, -1})
-		}
-	}
-	if len(lines) == 0 {
-		lines = append(lines, line{"Looking for rooms…", "", dim, -1})
-	}
-	skip := min(max(0, last-(bottom-top)), first)
-	p.rows = make([]int, all.h)
-	for y := range p.rows {
-		p.rows[y] = -1
-	}
-	for y := top; y < bottom && skip+y-top < len(lines); y++ {
-		l := lines[skip+y-top]
-		p.rows[y] = l.entry
-		room := in.w - width(l.right)
-		if l.right != "" {
-			in.text(in.w-width(l.right), y, l.right, plain)
-			room -= 2
-		}
-		in.text(0, y, fit(l.text, room), l.st)
-	}
 }

@@ -3,8 +3,10 @@ package tui
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lanchat/protocol"
 
@@ -59,7 +61,10 @@ func TestPick(t *testing.T) {
 	s.see(t, "Hack Night")
 	s.press(tcell.KeyEnd, 0)
 	s.press(tcell.KeyEnter, 0)
-	if p := <-done; p.err != nil || !p.choice.Host {
+	s.see(t, "Its name: Room of ann")
+	s.keys(" and bob")
+	s.press(tcell.KeyEnter, 0)
+	if p := <-done; p.err != nil || p.choice != (Choice{Host: true, Name: "Room of ann and bob"}) {
 		t.Errorf("%+v", p)
 	}
 
@@ -80,8 +85,53 @@ func TestPick(t *testing.T) {
 	}
 }
 
+// Another address: what is wrong with it is said, what is found meanwhile takes
+// nothing away.
+func TestPickAnAddress(t *testing.T) {
+	var mu sync.Mutex
+	var found []Server
+	now := time.Unix(1_800_000_000, 0)
+	s := newShot(80, 24)
+	done := make(chan picked, 1)
+	go func() {
+		c, err := Pick(t.Context(), PickConfig{Screen: s, Host: "x", Found: func() []Server { mu.Lock(); defer mu.Unlock(); return found },
+			Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now },
+			CheckAddress: func(text string) error {
+				if strings.Contains(text, " ") {
+					return errors.New("a space")
+				}
+				return nil
+			}})
+		done <- picked{c, err}
+	}()
+	s.see(t, "Looking for rooms…")
+	mu.Lock()
+	now = now.Add(hintAfter)
+	mu.Unlock()
+	s.see(t, "chat join HOST:PORT")
+	s.see(t, "UDP port 25252")
+	s.keys("a")
+	s.see(t, "HOST:PORT or a name:")
+	mu.Lock()
+	found = []Server{{Name: "Hack Night", Addr: "192.0.2.5:25252", Known: true}}
+	mu.Unlock()
+	s.keys("q k")
+	s.press(tcell.KeyEnter, 0)
+	s.see(t, "A space")
+	s.press(tcell.KeyEscape, 0)
+	s.see(t, "known · 0 people")
+	s.see(t, "▸ Another address…")
+	s.press(tcell.KeyEnter, 0)
+	s.keys("192.0.2.9:1")
+	s.press(tcell.KeyEnter, 0)
+	if p := <-done; p.err != nil || p.choice != (Choice{Address: "192.0.2.9:1"}) {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestPickAtAnySize(t *testing.T) {
-	p := &picker{host: "here", found: []Server{{Name: "a", Addr: "x", KeyWords: "1"}, {Name: "A", Addr: "y", KeyWords: "2", Warning: "hm"}}}
+	p := newPicker(PickConfig{Host: "here", CheckAddress: func(string) error { return nil }})
+	p.found = []Server{{Name: "a", Addr: "x", KeyWords: "1"}, {Name: "A", Addr: "y", KeyWords: "2", Warning: "hm"}}
 	a := &asker{wrong: "no"}
 	g := newGrid(t, 1, 1)
 	for w := range 60 {
@@ -92,6 +142,9 @@ func TestPickAtAnySize(t *testing.T) {
 				g.Clear()
 				p.draw(painter{s: g, th: terminalTheme, w: w, h: h})
 			}
+			p.asking = &asking{wrong: "this is no address"}
+			p.draw(painter{s: g, th: terminalTheme, w: w, h: h})
+			p.asking = nil
 			a.draw(painter{s: g, th: terminalTheme, w: w, h: h})
 		}
 	}

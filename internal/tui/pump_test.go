@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,5 +83,55 @@ func TestTheEngineGivesUp(t *testing.T) {
 	s.enter("/quit")
 	if err := <-left; err == nil {
 		t.Error("Run = nil")
+	}
+}
+
+// TestKeysDuringAFlood types while 2,000 lines a second arrive.
+func TestKeysDuringAFlood(t *testing.T) {
+	e := &still{events: make(chan client.Event, 256)}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newShot(120, 40)
+	left := make(chan error, 1)
+	go func() { left <- Run(ctx, Config{Engine: e, Screen: s, Room: "lobby"}) }()
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		e.events <- client.WentUp{Me: person(1)}
+		e.events <- client.Received{Message: joinedMessage("lobby", 300)}
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for seq := uint64(1); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			for range 10 {
+				select {
+				case e.events <- client.Received{Message: entry("lobby", seq, talk[seq%4])}:
+					seq++
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	s.see(t, "hello")
+	var took []time.Duration
+	written := ""
+	for i := range 60 {
+		written += string(rune('a' + i%26))
+		start := time.Now()
+		s.keys(written[i:])
+		s.see(t, "> "+written)
+		took = append(took, time.Since(start))
+	}
+	cancel()
+	<-left
+	<-fed
+	slices.Sort(took)
+	t.Logf("a key is on the screen after %v (median), %v (the slowest)", took[len(took)/2], took[len(took)-1])
+	if took[len(took)/2] > 50*time.Millisecond {
+		t.Errorf("typing takes %v", took[len(took)/2])
 	}
 }

@@ -22,6 +22,18 @@ func (u *chat) drawRooms(p painter) {
 	}
 }
 
+// unread words the number of a room's unread lines.
+func unread(r *client.Room) string {
+	count := strconv.Itoa(min(r.Unread, 999))
+	if r.Unread > 999 {
+		count += "+"
+	}
+	if r.Mine > 0 {
+		count = signForMe + count
+	}
+	return count
+}
+
 func (u *chat) drawRoom(p painter, y int, r *client.Room, n int) {
 	st, mark := plain, " "
 	if r.Name == u.st.Active {
@@ -29,15 +41,12 @@ func (u *chat) drawRoom(p painter, y int, r *client.Room, n int) {
 	}
 	right := p.w
 	if r.Unread > 0 {
-		count, countStyle := strconv.Itoa(min(r.Unread, 999)), bold
-		if r.Unread > 999 {
-			count += "+"
-		}
+		count := bold
 		if r.Mine > 0 {
-			count, countStyle = signForMe+count, warning
+			count = warning
 		}
 		st = st | bold
-		right = p.right(y, count, countStyle) - 1
+		right = p.right(y, unread(r), count) - 1
 	}
 	left := p.sub(0, y, right, 1)
 	x := left.text(0, 0, mark, st)

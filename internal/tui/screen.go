@@ -11,6 +11,8 @@ import (
 type screen struct {
 	tcell.Screen
 	gone func(error) // told when the terminal is lost; before PollEvent is called
+	// focus has what the terminal told last about its focus; tview ignores it.
+	focus chan bool
 
 	started bool
 	pasting bool
@@ -31,8 +33,28 @@ func (s *screen) Init() error {
 	return s.init()
 }
 
-// EnableMouse asks for buttons and the wheel, not for every move.
-func (s *screen) EnableMouse(...tcell.MouseFlags) { s.Screen.EnableMouse(tcell.MouseButtonEvents) }
+// EnableMouse asks for buttons, the wheel and moves with a button held, not for
+// every move.
+func (s *screen) EnableMouse(...tcell.MouseFlags) {
+	s.Screen.EnableMouse(tcell.MouseButtonEvents | tcell.MouseDragEvents)
+}
+
+// write hands bytes to the terminal past what is drawn. They never fall into the
+// middle of a draw: that is one write too.
+func (s *screen) write(b string) {
+	if tty, ok := s.Tty(); ok && tty != nil {
+		_, _ = tty.Write([]byte(b))
+	}
+}
+
+// told keeps the newest word about the focus, and never waits.
+func (s *screen) told(has bool) {
+	select {
+	case <-s.focus:
+	default:
+	}
+	s.focus <- has // there is room: PollEvent alone puts something in
+}
 
 // PollEvent waits for the next event that is tview's business.
 func (s *screen) PollEvent() tcell.Event {
@@ -46,6 +68,8 @@ func (s *screen) PollEvent() tcell.Event {
 		case *tcell.EventPaste:
 			s.pasting, s.wasCR = ev.Start(), false
 			return ev
+		case *tcell.EventFocus:
+			s.told(ev.Focused)
 		case *tcell.EventKey:
 			if out := s.key(ev); out != nil {
 				return out

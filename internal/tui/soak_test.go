@@ -122,12 +122,12 @@ func oneEvening(t *testing.T, h *house, r *rand.Rand) (did int) {
 		if r.IntN(60) == 0 {
 			h.stop()
 			if r.IntN(2) == 0 {
-				hit(s, r, left)
+				strikeKey(s, r, left)
 			}
 			h.start()
 		}
 		for range 1 + r.IntN(8) {
-			hit(s, r, left)
+			strikeKey(s, r, left)
 		}
 		if r.IntN(5) > 0 {
 			continue
@@ -161,8 +161,8 @@ func oneEvening(t *testing.T, h *house, r *rand.Rand) (did int) {
 
 var soakRunes = []rune("ab?/@#:`你👩\u200d👧\u0301\U0001f1e9\u202e1 ")
 
-// hit does one thing to the terminal.
-func hit(s *shot, r *rand.Rand, left <-chan struct{}) {
+// strikeKey does one thing to the terminal.
+func strikeKey(s *shot, r *rand.Rand, left <-chan struct{}) {
 	offer := func(ev tcell.Event) { _ = s.PostEvent(ev) } // a full queue is the user's bad luck
 	switch r.IntN(12) {
 	case 0, 1, 2:

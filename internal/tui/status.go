@@ -13,23 +13,47 @@ func (u *chat) drawBar(p painter) {
 	p.fill(0, 0, '─', dim)
 	right := p.w
 	room := u.room()
-	if room != nil && !u.list().atEnd() && u.over == nil {
-		below := " ▼ Esc: to the end "
-		if n := u.list().news(room); n > 0 {
-			below = fmt.Sprintf(" ▼ %d new ", n)
-		}
-		right = p.sub(0, 0, p.w-1, 1).right(0, below, bold) - 1
+	said := ""
+	if u.layout.header.h == 0 && u.layout.rooms.w == 0 {
+		said = u.elsewhereUnread()
+	}
+	if room != nil && !u.list().atEnd() && u.talkSeen() {
+		n, forMe, more := u.list().news(room)
+		said = below(n, forMe, more, p.w >= 30)
+	}
+	if said != "" {
+		right = p.sub(0, 0, p.w-1, 1).right(0, " "+fit(said, p.w-3)+" ", bold) - 1
 	}
 	left, st := "", dim
+	choosing, _ := u.over.(*choosing)
 	switch {
 	case u.flashed != "":
 		left, st = u.flashed, bold
+	case u.jump != nil:
+		left, st = u.jump.text(u), bold
+	case choosing != nil:
+		left, st = choosing.hint(right-4), plain
 	case room != nil:
 		left = writing(room.TypingNow(u.now()))
 	}
 	if left != "" && right > 4 {
 		p.text(1, 0, " "+fit(left, right-4)+" ", st)
 	}
+}
+
+// below says what is new below what is seen: in words where they fit.
+func below(n, forMe int, more, words bool) string {
+	switch {
+	case n == 0:
+		return "▼ Esc: to the end"
+	case more:
+		return fmt.Sprintf("▼ more than %d new", n)
+	case forMe > 0 && !words:
+		return fmt.Sprintf("▼ %d new %s%d", n, signForMe, forMe)
+	case forMe > 0:
+		return fmt.Sprintf("▼ %d new, %d for you", n, forMe)
+	}
+	return fmt.Sprintf("▼ %d new", n)
 }
 
 // writing says who is writing.
@@ -113,13 +137,20 @@ func (u *chat) status() []part {
 		}
 		return parts
 	}
-	if u.st.Me.Nick != "" {
-		add(plain, "you are %s", client.ShownNick(u.st.Me.Nick, u.st.Me.Guest))
-	}
 	if u.st.Server.Encrypted {
 		add(plain, "encrypted")
 	} else {
 		add(warning, "NOT ENCRYPTED")
+	}
+	missed := 0
+	for _, r := range u.st.Rooms {
+		missed += r.Missed
+	}
+	if missed > 0 {
+		add(bold, "%d missed", missed)
+	}
+	if u.st.Me.Nick != "" {
+		add(plain, "you are %s", client.ShownNick(u.st.Me.Nick, u.st.Me.Guest))
 	}
 	if u.st.Server.KeyWords != "" {
 		add(dim, "key: %s", u.st.Server.KeyWords)

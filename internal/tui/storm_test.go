@@ -23,15 +23,18 @@ import (
 type still struct {
 	events chan client.Event
 	asked  []protocol.Message
+	posted []protocol.Post
+	kept   []client.Event
 }
 
 func (s *still) Events() <-chan client.Event { return s.events }
 func (s *still) Waiting() int                { return 0 }
 func (s *still) Join(string) error           { return nil }
 func (s *still) Leave(string) error          { return nil }
-func (s *still) Keep(client.Event)           {}
+func (s *still) Keep(ev client.Event)        { s.kept = append(s.kept, ev) }
 func (s *still) Post(p protocol.Post) (client.Queued, error) {
 	p.ID = protocol.NewID()
+	s.posted = append(s.posted, p)
 	return client.Queued{Post: p, At: time.Unix(1_800_000_000, 0)}, nil
 }
 func (s *still) Request(m protocol.Message) (uint32, error) {
@@ -72,7 +75,8 @@ func (g *grid) Put(x, y int, s string, st tcell.Style) (string, int) {
 
 func (g *grid) draw(u *chat) {
 	g.Clear()
-	u.draw(painter{s: g, th: terminalTheme, w: g.w, h: g.h})
+	u.theme.ground(g)
+	u.draw(painter{s: g, th: u.theme, w: g.w, h: g.h})
 	if !g.lax {
 		g.Show()
 	}
@@ -118,7 +122,8 @@ func entry(room string, seq uint64, text string) *protocol.Entry {
 }
 
 var talk = []string{"hello", "a longer line of words that has to be wrapped sooner or later, in most sizes",
-	"你好世界，这是一个很长的句子没有空格", "👩‍👩‍👧 🇩🇪🇫🇷 👍🏽", "one\ntwo\n\n\tfour", strings.Repeat("x", 300), "\u0301", "", "e\u0301\u0302", "\x1b[31m$<2000>[red]", "ann1 look"}
+	"你好世界，这是一个很长的句子没有空格", "👩‍👩‍👧 🇩🇪🇫🇷 👍🏽", "one\ntwo\n\n\tfour", strings.Repeat("x", 300), "\u0301", "", "e\u0301\u0302", "\x1b[31m$<2000>[red]", "ann1 look", strings.Repeat("many\n", 12), "```\ncode", ":ta",
+	"see\n```go\nif x {\n\ty = `1`\n}\n```\n`code`\u0301 https://example.org/" + strings.Repeat("你", 90), "```\n\n```", "1️⃣ ```\n" + strings.Repeat("⸻1️⃣", 40) + "```"}
 
 // TestAnySizeAndAnyKey draws at sizes from 0x0 to 200x60 while all manner of
 // things happen, in no particular order.
@@ -136,8 +141,10 @@ func TestAnySizeAndAnyKey(t *testing.T) {
 	seq := map[string]uint64{}
 	keys := []tcell.Key{tcell.KeyUp, tcell.KeyDown, tcell.KeyLeft, tcell.KeyRight, tcell.KeyHome, tcell.KeyEnd, tcell.KeyPgUp,
 		tcell.KeyPgDn, tcell.KeyEnter, tcell.KeyTab, tcell.KeyBackspace, tcell.KeyDelete, tcell.KeyEscape, tcell.KeyF1, tcell.KeyCtrlN, tcell.KeyCtrlT,
-		tcell.KeyCtrlU, tcell.KeyCtrlW, tcell.KeyCtrlK, tcell.KeyCtrlR, tcell.KeyCtrlC, tcell.KeyCtrlL, tcell.KeyPgUp}
-	one := []rune("ab /@#你👩\u200d👧\u0301\U0001f1e9\U0001f1ea\u202e1")
+		tcell.KeyCtrlU, tcell.KeyCtrlW, tcell.KeyCtrlK, tcell.KeyCtrlR, tcell.KeyCtrlC, tcell.KeyCtrlL, tcell.KeyPgUp,
+		tcell.KeyCtrlP, tcell.KeyCtrlS, tcell.KeyCtrlY, tcell.KeyCtrlZ, tcell.KeyCtrlUnderscore, tcell.KeyCtrlA, tcell.KeyCtrlE, tcell.KeyBacktab, tcell.KeyUp, tcell.KeyCtrlR,
+		tcell.KeyCtrlX, tcell.KeyF6, tcell.KeyCtrlX, tcell.KeyCtrlF, tcell.KeyF7, tcell.KeyF8}
+	one := []rune("abcCrd+onpmM /@#:`ec你👩\u200d👧\u0301\U0001f1e9\U0001f1ea\u202e1")
 	for range 1500 {
 		room := rooms[r.IntN(len(rooms))]
 		switch r.IntN(12) {
@@ -189,6 +196,7 @@ func TestTheListStays(t *testing.T) {
 	u, e := quiet()
 	up(u)
 	joined(u, "lobby", 3)
+	u.room().Head = 700
 	u.apply([]client.Event{client.Received{Message: &protocol.Skipped{Room: "lobby", From: 1, To: 500}}})
 	for seq := uint64(501); seq <= 700; seq++ {
 		u.apply([]client.Event{client.Received{Message: entry("lobby", seq, fmt.Sprintf("%d. %s", seq, talk[seq%7]))}})
@@ -234,10 +242,13 @@ func TestTheListStays(t *testing.T) {
 			t.Errorf("at width %d the first line is %d, not %d", w, got, first)
 		}
 	}
-	u.apply([]client.Event{client.Received{Message: entry("lobby", 701, "new")}})
+	u.apply([]client.Event{client.Received{Message: entry("lobby", 702, "new")}})
 	g.draw(u)
-	if got := u.room().At(l.first).Entry.Seq; got != first || l.news(u.room()) != 1 {
-		t.Errorf("after a new line the first is %d, and %d are new", got, l.news(u.room()))
+	if got := u.room().At(l.first).Entry.Seq; got != first {
+		t.Errorf("after a new line the first is %d, not %d", got, first)
+	}
+	if n, _, _ := l.news(u.room()); n != 1 {
+		t.Errorf("after a new line %d are new", n)
 	}
 	for range 100 {
 		u.key(tcell.NewEventKey(tcell.KeyPgDn, 0, 0))

@@ -11,10 +11,24 @@ import (
 
 // row is one line on the screen of a wrapped text.
 type row struct {
-	text string
-	off  int  // where in the text it begins, the same at any width
-	why  bool // the reason of a failure, behind the text
+	text  string
+	off   int // where in the text it begins, the same at any width
+	role  rowRole
+	spans []span // what is not in the row's own ink; in order
 }
+
+// rowRole says what a row of an entry is.
+type rowRole uint8
+
+const (
+	bodyRow     rowRole = iota // the text
+	nameRow                    // nothing but who says it, because the name is long
+	quoteRow                   // what it is a reply to, as it is now
+	codeRow                    // a line of code
+	codeOn                     // goes on with the line above
+	reactionRow                // what others think of it
+	whyRow                     // the reason of a failure
+)
 
 // wrap breaks a text into rows of at most first columns, for the first one, and
 // rest columns, which are no fewer. It breaks behind spaces and where Unicode's line breaking allows
