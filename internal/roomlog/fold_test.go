@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"lanchat/protocol"
@@ -129,11 +130,11 @@ func TestFoldReactions(t *testing.T) {
 		}
 		shape := func() (out []string) {
 			for _, r := range findID(t, s, said.ID).Reactions {
-				by := ""
+				var by strings.Builder
 				for _, u := range r.By {
-					by += fmt.Sprint(" ", u[0])
+					by.WriteString(fmt.Sprint(" ", u[0]))
 				}
-				out = append(out, fmt.Sprint(r.Text, " ", r.Count, by))
+				out = append(out, fmt.Sprint(r.Text, " ", r.Count, by.String()))
 			}
 			return out
 		}

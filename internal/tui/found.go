@@ -301,7 +301,7 @@ type sought []rune
 func soughtIn(query string) []sought {
 	var out []sought
 	for i, part := range strings.Split(query, `"`) {
-		for _, word := range strings.Fields(part) {
+		for word := range strings.FieldsSeq(part) {
 			key, _, isField := strings.Cut(word, ":")
 			if isField && i%2 == 0 && (key == "from" || key == "in" || key == "before" || key == "after") {
 				continue

@@ -135,11 +135,12 @@ func (p *picker) hint(w int) string {
 	case w < 60:
 		return "Enter chooses, q leaves"
 	}
-	hint := "Enter chooses, Up and Down move"
+	var hint strings.Builder
+	hint.WriteString("Enter chooses, Up and Down move")
 	for _, m := range p.more {
-		hint += ", " + string(m.letter) + map[rune]string{'h': " hosts", 'a': " asks for an address"}[m.letter]
+		hint.WriteString(", " + string(m.letter) + map[rune]string{'h': " hosts", 'a': " asks for an address"}[m.letter])
 	}
-	return hint + ", q leaves"
+	return hint.String() + ", q leaves"
 }
 
 // drawAsking draws the word that is being typed, and what is wrong with it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,12 +119,12 @@ func TestKeysDuringAFlood(t *testing.T) {
 	}()
 	s.see(t, "hello")
 	var took []time.Duration
-	written := ""
+	var written strings.Builder
 	for i := range 60 {
-		written += string(rune('a' + i%26))
+		written.WriteString(string(rune('a' + i%26)))
 		start := time.Now()
-		s.keys(written[i:])
-		s.see(t, "> "+written)
+		s.keys(written.String()[i:])
+		s.see(t, "> "+written.String())
 		took = append(took, time.Since(start))
 	}
 	cancel()

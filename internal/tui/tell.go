@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,10 +104,8 @@ func (b *burst) add(a client.Alert) {
 // addOnce adds a name, unless there are enough; the one past few says that there
 // are more.
 func addOnce(names []string, name string) []string {
-	for _, n := range names {
-		if n == name {
-			return names
-		}
+	if slices.Contains(names, name) {
+		return names
 	}
 	if len(names) > few {
 		return names

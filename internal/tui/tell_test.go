@@ -208,12 +208,12 @@ func TestFocusBellAndNotification(t *testing.T) {
 	if n := <-shown; n.title != "bob in #lobby" {
 		t.Errorf("the desktop is told %q", n)
 	}
-	titles := ""
+	var titles strings.Builder
 	for len(s.titles) > 0 {
-		titles += <-s.titles + "\n"
+		titles.WriteString(<-s.titles + "\n")
 	}
-	if !strings.Contains(titles, "(2) Hack Night — lanchat\n") {
-		t.Errorf("titles: %s", titles)
+	if !strings.Contains(titles.String(), "(2) Hack Night — lanchat\n") {
+		t.Errorf("titles: %s", titles.String())
 	}
 	s.post(tcell.NewEventFocus(true))
 	if title := <-s.titles; title != "(1) Hack Night — lanchat" {
