@@ -80,6 +80,9 @@ func readTree(fsys fs.FS) (*tree, error) {
 			}
 			return nil
 		}
+		if name == ".git" { // a worktree's: it says where the repository is
+			return nil
+		}
 		if info, err := d.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxText {
 			return err
 		}
