@@ -102,6 +102,9 @@ type shot struct {
 	shows  int
 	shown  *sync.Cond
 	before func() // called before each Show, on the event loop
+
+	ending sync.Mutex
+	ended  bool
 }
 
 func newShot(w, h int) *shot {
@@ -226,10 +229,24 @@ func (s *shot) resize(w, h int) {
 func (s *shot) PollEvent() tcell.Event {
 	ev := s.SimulationScreen.PollEvent()
 	if r, ok := ev.(*resizeTo); ok {
+		s.ending.Lock()
+		defer s.ending.Unlock()
+		if s.ended {
+			return nil
+		}
 		s.SetSize(r.w, r.h)
 		return tcell.NewEventResize(r.w, r.h)
 	}
 	return ev
+}
+
+// Fini does not meet a resize: the simulation's may not be used at once, as a
+// terminal's may.
+func (s *shot) Fini() {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	s.ended = true
+	s.SimulationScreen.Fini()
 }
 
 type resizeTo struct {
