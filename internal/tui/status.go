@@ -21,6 +21,9 @@ func (u *chat) drawBar(p painter) {
 		n, forMe, more := u.list().news(room)
 		said = below(n, forMe, more, p.w >= 30)
 	}
+	if u.flashed != "" && width(u.flashed)+width(said)+8 > p.w {
+		said = "" // a word to the user is there for a moment, and goes first
+	}
 	if said != "" {
 		right = p.sub(0, 0, p.w-1, 1).right(0, " "+fit(said, p.w-3)+" ", bold) - 1
 	}
