@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lanchat/internal/client"
+	"lanchat/protocol"
 
 	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/tview"
@@ -170,6 +171,7 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var drawn time.Time
+	var owed <-chan time.Time // when what was applied without being drawn is to be drawn
 	var batch []client.Event
 	apply := func() { u.apply(batch) }
 	for {
@@ -178,6 +180,10 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 			return
 		case <-tick.C:
 			update(true, u.tick)
+			continue
+		case <-owed:
+			update(true, func() {})
+			drawn, owed = time.Now(), nil
 			continue
 		case has := <-u.focus:
 			update(true, func() { u.focused(has) })
@@ -190,7 +196,8 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 			batch = append(batch, ev)
 		}
 		due := time.After(max(0, frame-time.Since(drawn)))
-		for late := false; !late && len(batch) < maxBatch; {
+		page := isPage(batch[0])
+		for late := page; !late && len(batch) < maxBatch; {
 			select {
 			case <-ctx.Done():
 				return
@@ -201,17 +208,31 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 					break
 				}
 				batch = append(batch, ev)
+				page = isPage(ev)
+				late = page
 			case <-due:
 				late = true
 			}
 		}
-		full := len(batch) == maxBatch
-		draw := !full || time.Since(drawn) >= frame
+		draw := !page && len(batch) < maxBatch || time.Since(drawn) >= frame
 		update(draw, apply)
 		if draw {
-			drawn = time.Now()
+			drawn, owed = time.Now(), nil
+		} else if owed == nil {
+			owed = time.After(frame)
 		}
 		clear(batch)
 		batch = batch[:0]
 	}
+}
+
+// isPage is true for a page of history. It is applied at once, so that the next one
+// can be asked for: a far jump needs hundreds.
+func isPage(ev client.Event) bool {
+	r, ok := ev.(client.Received)
+	if !ok {
+		return false
+	}
+	_, ok = r.Message.(*protocol.Page)
+	return ok
 }
