@@ -262,7 +262,7 @@ func TestSearchOverTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouseOn(t, roomlog.Local(store), false)
+	h := newHouseOn(t, store, false)
 	ann := h.enter("ann", 80, 24)
 	for i := range 400 {
 		ann.say(fmt.Sprintf("line %d of many", i))

@@ -26,25 +26,25 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // house is a server that can die and come back, with its log.
 type house struct {
 	testing.TB
-	log  roomlog.Log
-	addr string
-	key  *identity.Identity // nil: no TLS
-	stop func()
+	store roomlog.Store
+	addr  string
+	key   *identity.Identity // nil: no TLS
+	stop  func()
 }
 
 func newHouse(t testing.TB, withTLS bool) *house {
-	return newHouseOn(t, roomlog.Local(roomlog.NewMemory()), withTLS)
+	return newHouseOn(t, roomlog.NewMemory(), withTLS)
 }
 
-func newHouseOn(t testing.TB, log roomlog.Log, withTLS bool) *house {
-	h := &house{TB: t, log: log, addr: "127.0.0.1:0"}
+func newHouseOn(t testing.TB, store roomlog.Store, withTLS bool) *house {
+	h := &house{TB: t, store: store, addr: "127.0.0.1:0"}
 	if withTLS {
 		h.key = newKey(t)
 	}
 	h.start()
 	t.Cleanup(func() {
 		h.stop()
-		if err := h.log.Close(); err != nil {
+		if err := h.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -69,7 +69,8 @@ func (h *house) start() {
 	if h.addr == "127.0.0.1:0" {
 		h.addr = l.Addr().String() // and the same one when it comes back
 	}
-	cfg := server.Config{Name: "Hack Night", Log: h.log}
+	log := roomlog.Local(stays{h.store}) // a log has one server in its life
+	cfg := server.Config{Name: "Hack Night", Log: log}
 	if h.key != nil {
 		cfg.TLS = h.key.ServerTLS()
 	}
@@ -81,8 +82,16 @@ func (h *house) start() {
 		if err := <-served; !errors.Is(err, server.ErrServerClosed) {
 			h.Errorf("Serve = %v", err)
 		}
+		if err := log.Close(); err != nil {
+			h.Error(err)
+		}
 	})
 }
+
+// stays is a store that is not closed with a log of it.
+type stays struct{ roomlog.Store }
+
+func (stays) Close() error { return nil }
 
 // user is a chat on a simulated terminal.
 type user struct {
