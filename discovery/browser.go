@@ -9,11 +9,9 @@ import (
 )
 
 const (
-	// glance is how often a browser looks whether networks came or went; when
-	// they did, it asks again, as at the start.
-	glance = 5 * time.Second
 	// askAgain is how often a browser asks when beacons reach it anyway, and
-	// askBlind when they do not.
+	// askBlind when they do not. With more than a hundred servers both grow like
+	// the interval of beacons.
 	askAgain = 30 * time.Second
 	askBlind = 10 * time.Second
 	// confirms is how many goodbyes are checked at one time. One that comes on
@@ -38,11 +36,13 @@ func NewBrowser(cfg Config) (*Browser, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
+	table := newTable()
+	table.dear = cfg.Known
 	return &Browser{
 		cfg:      cfg,
 		tally:    tally{log: cfg.Logger},
 		changed:  make(chan struct{}, 1),
-		table:    newTable(),
+		table:    table,
 		checking: map[place]bool{},
 	}, nil
 }
@@ -86,12 +86,21 @@ func (b *Browser) Run(ctx context.Context) error {
 	ask := time.NewTimer(0)
 	defer ask.Stop()
 	asked := 0
+	var sleep sleeper
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-			if a.refresh(ctx) {
+			d, woke := sleep.slept(b.cfg.wall(), time.Now())
+			if woke {
+				b.tally.count(woken)
+				b.mu.Lock()
+				b.table.slept(d, time.Now(), ListTime)
+				b.mu.Unlock()
+				expiry.Reset(b.untilExpiry())
+			}
+			if a.refresh(ctx) || woke {
 				asked = 0
 				ask.Reset(0)
 			}
@@ -126,10 +135,13 @@ func (b *Browser) pause(n int, hearsBeacons bool) time.Duration {
 	if n < len(listAt) {
 		return listAt[n] - listAt[n-1]
 	}
+	b.mu.Lock()
+	crowd := time.Duration(max(1, len(b.table.entries)/100))
+	b.mu.Unlock()
 	if hearsBeacons {
-		return jitter(askAgain)
+		return jitter(crowd * askAgain)
 	}
-	return jitter(askBlind)
+	return jitter(crowd * askBlind)
 }
 
 // jitter is d ± 25 %: hosts that started together, with the power, drift apart.
@@ -155,56 +167,53 @@ func (b *Browser) tell() {
 }
 
 func (b *Browser) take(ctx context.Context, a *asker, h heard, checks *sync.WaitGroup, gone chan<- place) {
-	by, ok := a.by(h)
-	if !ok {
-		b.tally.count(foreign)
+	s, speaks := a.arrived(h)
+	if g, ok := h.packet.(*Goodbye); ok && s.from.IsValid() {
+		b.check(ctx, s.from, g, checks, gone)
+	}
+	if !speaks {
 		return
 	}
-	var changed, full bool
-	switch p := h.packet.(type) {
-	case *Answer:
-		changed, full = b.put(p.Beacon(), h.from.Addr(), by, true)
-	case *Beacon:
-		changed, full = b.put(*p, h.from.Addr(), by, false)
-	case *Goodbye:
-		b.check(ctx, place{h.from.Addr(), p.Instance}, checks, gone)
-	}
-	if full {
+	b.mu.Lock()
+	v := b.table.put(s)
+	b.mu.Unlock()
+	switch v {
+	case changed:
+		b.tell()
+	case full:
 		b.tally.count(throttled)
-	}
-	if changed {
+	case contested:
+		b.tally.contradicted(s)
 		b.tell()
 	}
 }
 
-func (b *Browser) put(beacon Beacon, from netip.Addr, by string, answered bool) (changed, full bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.table.put(beacon, from, by, answered, time.Now())
-}
-
 // check asks whether a server that said goodbye is still there. Without a way to
 // ask, the goodbye counts for nothing.
-func (b *Browser) check(ctx context.Context, at place, checks *sync.WaitGroup, gone chan<- place) {
+func (b *Browser) check(ctx context.Context, from netip.Addr, g *Goodbye, checks *sync.WaitGroup, gone chan<- place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.table.entries[at]
-	if e == nil || b.cfg.Confirm == nil || b.checking[at] || len(b.checking) >= confirms {
+	if b.cfg.Confirm == nil {
 		return
 	}
-	b.checking[at] = true
-	addr := e.addr
-	checks.Go(func() {
-		there := b.cfg.Confirm(ctx, addr)
-		b.mu.Lock()
-		delete(b.checking, at)
-		b.mu.Unlock()
-		if there || ctx.Err() != nil {
-			return
+	for at, e := range b.table.entries {
+		if at.source != from || at.instance != g.Instance || at.key != g.Key || b.checking[at] || len(b.checking) >= confirms {
+			continue
 		}
-		select {
-		case gone <- at:
-		case <-ctx.Done():
-		}
-	})
+		b.checking[at] = true
+		addr := e.addr
+		checks.Go(func() {
+			there := b.cfg.Confirm(ctx, addr)
+			b.mu.Lock()
+			delete(b.checking, at)
+			b.mu.Unlock()
+			if there || ctx.Err() != nil {
+				return
+			}
+			select {
+			case gone <- at:
+			case <-ctx.Done():
+			}
+		})
+	}
 }

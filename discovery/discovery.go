@@ -9,7 +9,7 @@
 //
 // # Packet
 //
-// A packet is one UDP datagram over IPv4 of at most 256 bytes:
+// A packet is one UDP datagram of at most 256 bytes:
 //
 //	6c 63 68 74    magic, "lcht"
 //	01             version
@@ -39,6 +39,9 @@
 //	                          more is heard; a receiver counts more than 600 as 600
 //	answer
 //	  token     binary, 16    that of the query
+//	  asked     integer       seq of the query; absent: 0
+//	  wait      integer       microseconds that the answer was held back on purpose,
+//	                          32 bits; absent: 0. What remains is the round trip
 //	  …                       and all that a beacon has
 //	goodbye
 //	  instance, key, seq      as in a beacon
@@ -67,8 +70,8 @@
 //
 // Servers listen on UDP port 25252, on every interface. A client sends queries
 // from a port of the kernel's choice and gets the answers there. One query is
-// sent, with the same token and seq, on each interface that is up and can
-// broadcast, by each of its IPv4 addresses, to
+// sent, with the same token and seq, on each interface that is up, by each of its
+// IPv4 addresses, to
 //
 //   - 255.255.255.255: neighbours whose mask differs hear only this one. A host
 //     without a default route cannot send to it, and one with several networks
@@ -78,59 +81,117 @@
 //   - 127.0.0.1 and 127.255.255.255, by the loopback, for servers on this host:
 //     a broadcast to the network may not come back, and of several servers on a
 //     host only the last gets unicast.
+//   - the other end of a tunnel, where that has a known address and broadcasts
+//     go nowhere.
 //   - the hosts that had the server before, by unicast.
+//
+// An interface that has no IPv4 address, is up and knows multicast is asked by
+// IPv6 instead: from its link-local address to the group ff12::ec63:6874, the same
+// port, hop limit 1. (Transient, link-local, of a group ID that nobody assigns;
+// its end is "lcht" with the highest bit set.) Servers join the group on such
+// interfaces of theirs and no others. Everything below holds there too, with the
+// group for the broadcast addresses and fe80::/64 for the network. A server found
+// so has an address that means nothing without the interface: [Server].Addr has
+// it for a zone, as in [fe80::1%eth0]:25252, and net.Dial takes that.
 //
 // A lookup asks at 0, 100, 300, 700, 1500 and 2500 ms; a list at 0, 300 and
 // 900 ms; a browser as a list, then every 30 s ± 25 %, or every 10 s ± 25 % where
-// it hears no beacons, and again when a network comes or goes. Each time is drawn
-// at random anew.
+// it hears no beacons, both times the hundreds of servers that it knows, and as a
+// list again when a network comes, goes or changes or the host has slept. Each
+// time is drawn at random anew. No query tells who is known already: a lost answer
+// is what the next query is for, and who has still to answer one does so once.
 //
 // # Answering
 //
 // A server answers a query that has its name, or no name, by unicast to where it
 // came from, from port 25252 and from the address that the query was sent to: a
 // firewall at the client lets nothing else in. At once if it has a name; else
-// after 0 to 100 ms, at random, or 2 ms for each server around, at most 1 s.
+// after 0 to 100 ms, at random, or 1 ms for each server around, at most 500 ms; while
+// an answer waits, further queries of that token from there are ignored.
 // It also sends a beacon on that interface, unless one went out there within the
-// last second: a client's firewall may let that in and not the answer.
+// last second: a client's firewall may let that in and not the answer. Where the
+// query had no name and more than ten servers are around, that second is 100 ms
+// for each.
 //
 // Names match whatever the case of their letters ([SameName]).
 //
 // It answers only sources within the network of the interface by which they
 // came, never with more bytes than the query had (a query without its padding
-// gets just the beacon), each query once however many ways it came (same source,
-// token and seq), and at most 50 queries a second from a source, 200 in all.
-// More are ignored.
+// gets just the beacon), and at most 50 queries a second from a source, 200 in
+// all. More are ignored. A query comes by several ways (same source, token and
+// seq; all addresses of its own host are one source): with a name, its second copy
+// gets an answer too, since answers are lost as queries are; further copies, and
+// those of a query that means everybody, none.
 //
 // # Announcing
 //
 // A server sends beacons at 0, 1 and 3 s after its start, then every 10 s ± 25 %,
 // to the broadcast addresses of every interface, by port 25252. Where more than
 // 100 servers are heard, the interval is 100 ms for each: together they send
-// about ten a second. The ttl is 3.5 intervals. When it stops it sends three
-// goodbyes, 50 ms apart. Anyone can forge one: a client believes it only when it
-// cannot connect either.
+// about ten a second. The ttl is 3.5 intervals. No two beacons go by one interface
+// within a second. When it stops it sends three goodbyes, 50 ms apart. Anyone can
+// forge one: a client believes it only when it cannot connect either.
+//
+// Server and browser look every 2 s whether an address came, and whether the host
+// slept: whether the clock on the wall went on by 5 s more than the timers did, or
+// those by 5 s too much. Then the server begins anew, with beacons at 0, 1 and 3 s,
+// and in a browser's list what is over by now has 1.5 s to answer.
+//
+// A server that cannot open the port, since a program has it that does not share
+// it, sends its beacons from another port and tries again every 2 s.
 //
 // # Listening
 //
 // A client hears beacons on sockets bound to the broadcast addresses only, with
 // SO_REUSEADDR. On the wildcard address it would take all unicast away from a
 // server on the same host: of several such sockets the last one gets it. Where
-// the system cannot bind these addresses (Windows), the client relies on
-// answers.
+// the system cannot bind these addresses (Windows), a client binds the wildcard
+// address, not shared and only while no server has the port, and gives it up for
+// 30 s when it hears a server of its own host. Meanwhile, and of IPv6 there, it
+// relies on answers.
 //
 // A packet whose seq is lower than the last one's of the same source and
-// instance, and comes within 2 s of it, was overtaken and is ignored.
+// instance, and comes within 2 s of it, was overtaken and tells nothing new.
+//
+// Source, instance, key, name and port are the same for a whole run. A packet in
+// which one of them differs is about another server, and never changes or removes
+// what is known of the first: that one name then has two keys shows, and [Lookup]
+// calls it ErrConflict. Of two runs at one address with the same key, name and
+// port, only the later is listed: the server was started again.
+//
+// # Systems
+//
+// The packets are the same everywhere; the ways to send and to hear them differ. Only
+// those of Linux are tried by this package's tests; the others are built and vetted,
+// and written by their systems' documents.
+//
+//   - Linux: interface and source are named for each datagram, by IP_PKTINFO. A
+//     client binds all the broadcast addresses. SO_REUSEADDR is enough for several
+//     servers on a host, of several users too.
+//   - macOS: named likewise. Only the directed broadcast addresses can be bound. It
+//     takes SO_REUSEPORT too, which fails between two users: the second server has
+//     a Problem.
+//   - FreeBSD: the source is named (IP_SENDSRCADDR); the interface is that of the
+//     directed broadcast address, into which IP_ONESBCAST writes 255.255.255.255.
+//     Listening is as on macOS.
+//   - Windows: named by IP_PKTINFO, as by a socket that is bound to each address; by
+//     IP_UNICAST_IF where that is refused. A client binds the wildcard address as
+//     described above.
+//
+// On all but Linux the system does not tell the other end of a tunnel.
 //
 // # Bounds
 //
 // A browser or search holds at most 1024 servers, and 16 of one source address.
-// When it is full, one that answered replaces the one longest unheard that did
-// not; others are dropped. A server remembers 256 queries, 256 answers that wait,
-// and 1024 other servers. Nothing is logged for a packet; [Stats] counts.
+// When that is full, one that answered, or has a key that the user pinned, takes
+// the place of one of the same source, or of any: of one that did not answer
+// before one that did, and of these the one longest unheard. Others are dropped.
+// A server remembers 256 queries, 256 answers that wait, and 1024 other servers,
+// 16 of a source. Nothing is logged for a packet; [Stats] counts.
 //
 // Sources: RFC 919 and RFC 1122 section 3.3.6 (broadcast), RFC 3021 (networks
-// without a directed broadcast), RFC 6762 (random delays), ip(7), socket(7).
+// without a directed broadcast), RFC 3307 and RFC 4291 (group addresses), RFC 6762
+// (random delays), ip(7), ipv6(7), rtnetlink(7), socket(7).
 package discovery
 
 import (
@@ -162,8 +223,16 @@ type Config struct {
 	// most four calls run at one time. Nil: a server goes only when its time is
 	// over, since a goodbye proves nothing.
 	Confirm func(ctx context.Context, addr netip.AddrPort) bool
+	// Last are TCP addresses at which servers were before. Whoever looks for servers
+	// asks these few hosts by unicast too, at Port: broadcasts may not reach them.
+	Last []netip.AddrPort
+	// Known tells a Browser the keys that the user has pinned: their servers keep
+	// getting a place when strangers have filled the list. It must not block. Nil:
+	// all keys are strangers'.
+	Known func(key [KeySize]byte) bool
 
-	network network // nil: this host's; tests have their own
+	network network          // nil: this host's; tests have their own
+	wall    func() time.Time // the clock on the wall, which goes on while this host sleeps; nil: time.Now
 }
 
 // Server is one running server, as it was heard. All of it is what the sender of
@@ -181,6 +250,9 @@ type Server struct {
 	Interface string    // by which Addr was heard; empty where the system does not tell
 	Answered  bool      // it answered a query of ours; else only beacons were heard
 	Seen      time.Time // last heard
+	// RoundTrip is how long the last answer from Addr took, without the time that
+	// the server waited on purpose; 0 where that cannot be told.
+	RoundTrip time.Duration
 }
 
 // complete fills in what is not set.
@@ -196,6 +268,9 @@ func (c *Config) complete() error {
 	}
 	if c.network == nil {
 		c.network = system{}
+	}
+	if c.wall == nil {
+		c.wall = func() time.Time { return time.Now().Round(0) }
 	}
 	return nil
 }

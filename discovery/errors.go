@@ -27,6 +27,9 @@ var (
 	// key. They are returned beside the error, to be shown; connecting to one of
 	// them without asking would defeat the pin.
 	ErrOtherKey = errors.New("a server of that name has another key")
+	// ErrConflict: servers with different keys claim the name. They are returned
+	// beside the error, to be shown; which one is meant only the user can tell.
+	ErrConflict = errors.New("several servers with different keys have that name")
 )
 
 // ErrName is wrapped by what ValidName returns.

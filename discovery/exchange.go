@@ -12,6 +12,7 @@ import (
 type heard struct {
 	packet Packet
 	size   int // of the datagram, in bytes
+	at     time.Time
 	arrival
 }
 
@@ -29,7 +30,7 @@ func hear(conn packetConn, t *tally, deliver func(heard) bool) {
 			// What a system reports here belongs to an earlier send, such as "port
 			// unreachable"; the socket is as good as before. The pause keeps an
 			// error that stays from taking a core.
-			t.outcome("receive", err)
+			t.outcome("receive", "", err)
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
@@ -39,15 +40,42 @@ func hear(conn packetConn, t *tally, deliver func(heard) bool) {
 			t.refused(err)
 			continue
 		}
-		if !deliver(heard{packet: p, size: n, arrival: a}) {
+		if !deliver(heard{packet: p, size: n, at: time.Now(), arrival: a}) {
 			return
 		}
 	}
 }
 
+// pair is a socket of IPv4 and one of IPv6. The latter is there once a link has
+// needed it.
+type pair struct {
+	four, six packetConn // nil where it could not be opened
+}
+
+var errNoSocket = errors.New("no socket to send from")
+
+func (p *pair) write(b []byte, to netip.AddrPort, via link) error {
+	conn := p.four
+	if to.Addr().Is6() {
+		conn = p.six
+	}
+	if conn == nil {
+		return errNoSocket
+	}
+	return conn.write(b, to, via)
+}
+
+func (p *pair) close() {
+	for _, c := range []packetConn{p.four, p.six} {
+		if c != nil {
+			_ = c.close()
+		}
+	}
+}
+
 // send writes one datagram. Failing is no reason to stop: another path may work.
-func send(conn packetConn, t *tally, b []byte, to netip.AddrPort, via link) {
-	t.wrote(conn.write(b, to, via), func() string {
+func (p *pair) send(t *tally, b []byte, to netip.AddrPort, via link) {
+	t.wrote(p.write(b, to, via), via.name, func() string {
 		if via.name == "" {
 			return fmt.Sprintf("send to %v", to)
 		}
@@ -56,10 +84,10 @@ func send(conn packetConn, t *tally, b []byte, to netip.AddrPort, via link) {
 }
 
 // broadcast writes one datagram to everybody on the given links.
-func broadcast(conn packetConn, t *tally, b []byte, port uint16, links []link) {
+func (p *pair) broadcast(t *tally, b []byte, port uint16, links []link) {
 	for _, l := range links {
 		for _, to := range l.broadcasts() {
-			send(conn, t, b, netip.AddrPortFrom(to, port), l)
+			p.send(t, b, netip.AddrPortFrom(to, port), l)
 		}
 	}
 }

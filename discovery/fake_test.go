@@ -20,6 +20,14 @@ type fakeNetwork struct {
 	mu     sync.Mutex
 	conns  []*fakeConn
 	refuse func(netip.AddrPort) error
+	hears  func(link) []netip.Addr // nil: as on Linux
+}
+
+func (n *fakeNetwork) ears(l link) []netip.Addr {
+	if n.hears != nil {
+		return n.hears(l)
+	}
+	return l.broadcasts()
 }
 
 // fakeConn remembers what was sent and hears what a test puts in.
@@ -28,8 +36,9 @@ type fakeConn struct {
 	in     chan incoming
 	closed chan struct{}
 
-	mu   sync.Mutex
-	sent []outgoing
+	mu     sync.Mutex
+	sent   []outgoing
+	groups map[int]bool
 }
 
 type incoming struct {
@@ -51,7 +60,7 @@ func (n *fakeNetwork) links() ([]link, error) {
 	return slices.Clone(n.all), nil
 }
 
-func (n *fakeNetwork) listen(_ context.Context, addr netip.AddrPort, _ bool) (packetConn, error) {
+func (n *fakeNetwork) listen(_ context.Context, addr netip.AddrPort, _ int, _ bool) (packetConn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.refuse != nil {
@@ -59,9 +68,16 @@ func (n *fakeNetwork) listen(_ context.Context, addr netip.AddrPort, _ bool) (pa
 			return nil, err
 		}
 	}
-	c := &fakeConn{addr: addr, in: make(chan incoming), closed: make(chan struct{})}
+	c := &fakeConn{addr: addr, in: make(chan incoming), closed: make(chan struct{}), groups: map[int]bool{}}
 	n.conns = append(n.conns, c)
 	return c, nil
+}
+
+// set changes the links.
+func (n *fakeNetwork) set(links ...link) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = links
 }
 
 // conn is the socket that was opened on addr last.
@@ -97,6 +113,21 @@ func (c *fakeConn) write(b []byte, to netip.AddrPort, via link) error {
 	c.sent = append(c.sent, outgoing{p, len(b), to, via.name, time.Now()})
 	return nil
 }
+
+func (c *fakeConn) join(index int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.groups[index] = true
+	return nil
+}
+
+func (c *fakeConn) leave(index int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.groups, index)
+}
+
+func (c *fakeConn) buffer() int { return receiveBuffer }
 
 func (c *fakeConn) close() error {
 	close(c.closed)

@@ -46,6 +46,20 @@ var golden = []struct {
 			"a374746c 23",
 	},
 	{
+		"answer that waited",
+		&Answer{Token: token(3), Instance: instance(4), Key: key(5), Name: "n", Port: 1, Seq: 7, TTL: 35, Asked: 2, Wait: 70000},
+		"6c636874 01 92 a6616e73776572 89" +
+			"a5746f6b656e c410 03030303030303030303030303030303" +
+			"a8696e7374616e6365 c408 0404040404040404" +
+			"a36b6579 c420 0505050505050505050505050505050505050505050505050505050505050505" +
+			"a46e616d65 a16e" +
+			"a4706f7274 01" +
+			"a3736571 07" +
+			"a374746c 23" +
+			"a561736b6564 02" +
+			"a477616974 ce00011170",
+	},
+	{
 		"beacon of an empty room",
 		&Beacon{Instance: instance(6), Key: key(7), Name: "Büro", Port: 1, Seq: 70000, TTL: 300},
 		"6c636874 01 92 a6626561636f6e 86" +

@@ -91,6 +91,8 @@ func TestBeaconsAndGoodbye(t *testing.T) {
 			return err
 		}
 		defer a.close()
+		a.refresh(t.Context())
+		a.listenAll(t.Context())
 		// Each is sent to two broadcast addresses, by which it arrives in any order.
 		next := func(want string) error {
 			limit := time.After(5 * time.Second)

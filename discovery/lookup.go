@@ -46,9 +46,9 @@ type Want struct {
 // ctx ends first, its error is returned.
 //
 // More than one server may come back, those that answered first. With the same
-// key they are replicas, any will do. With different keys they are different
-// servers that claim one name: show them and let the user choose. Whatever comes
-// back is a hint: check the key in the TLS handshake, try the next address when
+// key they are replicas, any will do. When servers with different keys claim the
+// name, they are returned beside ErrConflict: show them and let the user choose.
+// Whatever comes back is a hint: check the key in the TLS handshake, try the next address when
 // it differs, and look up again with those that failed in Skip.
 //
 // Several lookups may run at once.
@@ -58,22 +58,17 @@ func Lookup(ctx context.Context, cfg Config, want Want) ([]Server, error) {
 			return nil, err
 		}
 	}
-	named := func(e *entry) bool {
-		return (want.Name == "" || SameName(want.Name, e.beacon.Name)) && !slices.Contains(want.Skip, e.addr)
+	named := func(b *Beacon, addr netip.AddrPort) bool {
+		return (want.Name == "" || SameName(want.Name, b.Name)) && !slices.Contains(want.Skip, addr)
 	}
-	wanted := func(e *entry) bool {
-		return named(e) && (want.Key == nil || e.beacon.Key == *want.Key)
-	}
-	s := search{cfg: cfg, want: want, schedule: lookupAt, length: lookupTime}
-	s.enough = func(t *table) time.Duration {
-		for _, e := range t.entries {
-			switch {
-			case !wanted(e):
-			case want.Key != nil:
-				return 0
-			default:
-				return settle
-			}
+	pinned := func(key [KeySize]byte) bool { return want.Key != nil && key == *want.Key }
+	s := search{cfg: cfg, want: want, schedule: lookupAt, length: lookupTime, wanted: named, dear: pinned}
+	s.enough = func(b *Beacon) time.Duration {
+		switch {
+		case want.Key == nil:
+			return settle
+		case pinned(b.Key):
+			return 0
 		}
 		return -1
 	}
@@ -81,13 +76,17 @@ func Lookup(ctx context.Context, cfg Config, want Want) ([]Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found := byAnswer(s.table.servers(wanted)); len(found) > 0 {
-		return found, nil
+	found := byAnswer(s.table.servers(func(e *entry) bool { return want.Key == nil || pinned(e.beacon.Key) }))
+	switch {
+	case len(found) == 0:
+		if others := byAnswer(s.table.servers(func(*entry) bool { return true })); len(others) > 0 {
+			return others, ErrOtherKey
+		}
+		return nil, nobody
+	case want.Name != "" && slices.ContainsFunc(found, func(s Server) bool { return s.Key != found[0].Key }):
+		return found, ErrConflict
 	}
-	if others := byAnswer(s.table.servers(named)); len(others) > 0 {
-		return others, ErrOtherKey
-	}
-	return nil, nobody
+	return found, nil
 }
 
 // byAnswer puts those that answered before those that only announced themselves.
@@ -111,7 +110,11 @@ func List(ctx context.Context, cfg Config, d time.Duration) ([]Server, error) {
 	if d <= 0 {
 		d = ListTime
 	}
-	s := search{cfg: cfg, schedule: listAt, length: d, enough: func(*table) time.Duration { return -1 }}
+	s := search{
+		cfg: cfg, schedule: listAt, length: d,
+		wanted: func(*Beacon, netip.AddrPort) bool { return true },
+		enough: func(*Beacon) time.Duration { return -1 },
+	}
 	_, err := s.run(ctx)
 	if s.table == nil {
 		return nil, err
@@ -125,11 +128,13 @@ type search struct {
 	want     Want
 	schedule []time.Duration
 	length   time.Duration
-	enough   func(*table) time.Duration // how much longer to listen; negative: all the time there is
+	wanted   func(*Beacon, netip.AddrPort) bool // whom to remember; nobody else takes up room
+	dear     func([KeySize]byte) bool
+	enough   func(*Beacon) time.Duration // how much longer to listen, now that it was heard; negative: all the time there is
 	table    *table
 }
 
-// run fills the table. nobody is the error to return if nothing in it fits.
+// run fills the table. nobody is the error to return if nothing is in it.
 func (s *search) run(ctx context.Context) (nobody, err error) {
 	if err := s.cfg.complete(); err != nil {
 		return nil, err
@@ -140,6 +145,7 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 	}
 	defer a.close()
 	s.table = newTable()
+	s.table.dear = s.dear
 	start := time.Now()
 	end := time.NewTimer(s.length)
 	defer end.Stop()
@@ -160,8 +166,14 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 				next.Reset(time.Until(start.Add(s.schedule[asked])))
 			}
 		case h := <-a.heard:
-			s.take(a, h)
-			if wait := s.enough(s.table); wait == 0 {
+			heard, ok := a.arrived(h)
+			if !ok || !s.wanted(&heard.Beacon, heard.addr()) {
+				continue
+			}
+			if s.table.put(heard) == full {
+				continue
+			}
+			if wait := s.enough(&heard.Beacon); wait == 0 {
 				return nil, nil
 			} else if wait > 0 && !settling {
 				settling = true
@@ -169,19 +181,5 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 				next.Stop()
 			}
 		}
-	}
-}
-
-func (s *search) take(a *asker, h heard) {
-	by, ok := a.by(h)
-	if !ok {
-		a.tally.count(foreign)
-		return
-	}
-	switch p := h.packet.(type) {
-	case *Answer:
-		s.table.put(p.Beacon(), h.from.Addr(), by, true, time.Now())
-	case *Beacon:
-		s.table.put(*p, h.from.Addr(), by, false, time.Now())
 	}
 }

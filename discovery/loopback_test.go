@@ -76,7 +76,7 @@ func TestTwoServersOnOneHost(t *testing.T) {
 	}
 
 	both, err := Lookup(t.Context(), cfg, Want{Name: "ROOM"})
-	if err != nil || len(both) != 2 || both[0].Key == both[1].Key {
+	if !errors.Is(err, ErrConflict) || len(both) != 2 || both[0].Key == both[1].Key {
 		t.Errorf("a conflict shows as %+v, %v", both, err)
 	}
 	pin := key(2)
@@ -212,7 +212,7 @@ func TestNoAmplification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range [][]byte{bare, full, full} { // the second full one is a copy: no second answer
+	for _, b := range [][]byte{bare, full, full, full} { // the third full one is a copy too many
 		if _, err := conn.Write(b); err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func TestNoAmplification(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 2*MaxPacket)
-	for _, want := range []byte{2, 3} {
+	for _, want := range []byte{2, 2, 3} {
 		n, err := conn.Read(buf)
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +231,7 @@ func TestNoAmplification(t *testing.T) {
 			t.Errorf("%d bytes: %+v, %v; want the answer to %d", n, p, err, want)
 		}
 	}
-	if got := a.Stats().Answered; got != 2 {
+	if got := a.Stats().Answered; got != 3 {
 		t.Errorf("%d answers", got)
 	}
 }
@@ -326,14 +326,28 @@ func TestBindFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	start(t, nil, "Announcer.Run", a.Run)
+	<-a.Ready()
 	var bind *BindError
-	if err := a.Run(t.Context()); !errors.As(err, &bind) || bind.Port != cfg.Port {
-		t.Errorf("Run = %v", err)
+	if err := a.Problem(); !errors.As(err, &bind) || bind.Port != cfg.Port {
+		t.Errorf("Problem = %v", err)
 	}
-	select {
-	case <-a.Ready():
-		t.Error("ready, without a socket")
-	default:
+	if s := a.Stats(); len(s.Trouble) != 1 {
+		t.Errorf("trouble: %+v", s.Trouble)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Beacons leave by another port, whatever becomes of this one.
+	if list, err := Lookup(t.Context(), cfg, Want{Name: "room"}); err != nil || len(list) != 1 {
+		t.Errorf("by beacons: %+v, %v", list, err)
+	}
+	eventually(t, "the port is opened", func() bool { return a.Problem() == nil })
+	if list, err := Lookup(t.Context(), cfg, Want{Name: "room"}); err != nil || len(list) != 1 || !list[0].Answered {
+		t.Errorf("when the port is free again: %+v, %v", list, err)
+	}
+	if s := a.Stats(); len(s.Trouble) != 0 {
+		t.Errorf("old trouble: %+v", s.Trouble)
 	}
 }
 

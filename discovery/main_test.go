@@ -3,9 +3,13 @@ package discovery
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +19,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(childEnv); args != "" {
+		if err := child(strings.Fields(args)); err != nil {
+			fmt.Fprintln(os.Stderr, args, err)
+			os.Exit(1)
+		}
+		return
+	}
 	netlab.Enter()
+	// As many at one time as there are processors, the default, is too few here:
+	// the tests wait much more than they work.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -112,6 +129,18 @@ func await(t *testing.T, b *Browser, what string, fits func([]Server) bool) {
 		case <-b.Changed():
 		case <-limit.C:
 			t.Fatalf("waiting for %s: the list is %v", what, b.Servers())
+		}
+	}
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waiting until %s", what)
 		}
 	}
 }

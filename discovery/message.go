@@ -68,6 +68,8 @@ type Answer struct {
 	Flags    Flags              `msgpack:"flags,omitempty"`
 	Seq      uint32             `msgpack:"seq"`
 	TTL      uint16             `msgpack:"ttl"`
+	Asked    uint32             `msgpack:"asked,omitempty"` // the query's Seq
+	Wait     uint32             `msgpack:"wait,omitempty"`  // microseconds from the query to the answer, on purpose
 }
 
 // Goodbye says that a server is stopping. Anyone can forge it, so a receiver
@@ -90,7 +92,8 @@ func (a *Answer) Beacon() Beacon {
 
 // answer returns the beacon as the answer to a query.
 func (b *Beacon) answer(token [TokenSize]byte) *Answer {
-	return &Answer{token, b.Instance, b.Key, b.Name, b.Port, b.People, b.Flags, b.Seq, b.TTL}
+	return &Answer{Token: token, Instance: b.Instance, Key: b.Key, Name: b.Name, Port: b.Port, People: b.People,
+		Flags: b.Flags, Seq: b.Seq, TTL: b.TTL}
 }
 
 // A field that is missing decodes to zero, so a zero is how one notices. The

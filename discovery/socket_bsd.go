@@ -15,9 +15,20 @@ import (
 // datagram, only for the socket. One lock for all sockets is enough for so few.
 var sending sync.Mutex
 
-// bindsBroadcast: the directed broadcast addresses can be bound here; where one
-// cannot, the client goes on without it.
-const bindsBroadcast = true
+// systemEars: a socket can be bound to the addresses that an interface has, of which
+// its broadcast address is one. 255.255.255.255 is no interface's, and the loopback
+// has no broadcast address.
+func systemEars(l link) []netip.Addr {
+	switch {
+	case l.silent || l.loopback:
+		return nil
+	case l.six():
+		return []netip.Addr{group}
+	case l.directed().IsValid():
+		return []netip.Addr{l.directed()}
+	}
+	return nil
+}
 
 const (
 	macOS = runtime.GOOS == "darwin"
@@ -28,7 +39,7 @@ const (
 	freebsdOnesBcast   = 23 // IP_ONESBCAST: directed broadcasts leave as 255.255.255.255
 )
 
-func setOptions(fd uintptr, shared bool) error {
+func setOptions(fd uintptr, six, shared bool) error {
 	set := func(level, option int) error { return unix.SetsockoptInt(int(fd), level, option, 1) }
 	if shared {
 		// Here it takes both for two sockets to hear one broadcast.
@@ -39,6 +50,9 @@ func setOptions(fd uintptr, shared bool) error {
 			return err
 		}
 	}
+	if six {
+		return set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO)
+	}
 	if macOS {
 		return set(unix.IPPROTO_IP, darwinPktinfo)
 	}
@@ -48,10 +62,16 @@ func setOptions(fd uintptr, shared bool) error {
 	return set(unix.IPPROTO_IP, unix.IP_RECVIF)
 }
 
-// write names the interface: macOS takes a control message for one datagram;
+// enlarge returns what receive buffer is granted; there is no way past the limit.
+func enlarge(fd uintptr) (granted int) {
+	granted, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	return granted
+}
+
+// write4 names the interface: macOS takes a control message for one datagram;
 // FreeBSD sends a directed broadcast by the interface that it belongs to, and
 // can be told to write 255.255.255.255 into it, for the whole socket.
-func (s *socket) write(b []byte, to netip.AddrPort, via link) error {
+func (s *socket) write4(b []byte, to netip.AddrPort, via link) error {
 	if via.index == 0 {
 		_, err := s.conn.WriteToUDPAddrPort(b, to)
 		return err
@@ -96,6 +116,9 @@ func parseControl(oob []byte) (index int, to netip.Addr) {
 		return 0, netip.Addr{}
 	}
 	for _, m := range messages {
+		if m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= 20 {
+			return int(native.Uint32(m.Data[16:])), netip.AddrFrom16([16]byte(m.Data))
+		}
 		if m.Header.Level != unix.IPPROTO_IP {
 			continue
 		}

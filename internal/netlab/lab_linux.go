@@ -18,8 +18,8 @@ type Lab struct {
 	t     testing.TB
 	wires *Host // holds the bridges, and the far end of every cable
 	lan   *LAN  // what Host joins
-	lans  int
-	ports int
+
+	lans, ports, tunnels int // made until now
 }
 
 // LAN is one broadcast domain.
@@ -29,11 +29,11 @@ type LAN struct {
 
 // Host is one host.
 type Host struct {
-	Name string
-	lab  *Lab
-	ns   *os.File
-	nics int
-	addr netip.Addr
+	Name   string
+	lab    *Lab
+	ns     *os.File
+	addr   netip.Addr
+	cables map[string]string // the port that each interface is connected to
 }
 
 // New makes an empty lab, or skips the test where that is not possible.
@@ -66,6 +66,9 @@ func (l *Lab) LAN() *LAN {
 	return n
 }
 
+// First is the LAN that Host connects to.
+func (l *Lab) First() *LAN { return l.lan }
+
 // Host adds a host with a loopback interface and, for each address, such as
 // "10.77.0.1/24", one interface eth0, eth1, … on the lab's first LAN.
 func (l *Lab) Host(name string, addrs ...string) *Host {
@@ -84,7 +87,7 @@ func (l *Lab) Host(name string, addrs ...string) *Host {
 func (l *Lab) host(name string, ns *os.File) *Host {
 	l.t.Helper()
 	l.t.Cleanup(func() { _ = ns.Close() })
-	h := &Host{Name: name, lab: l, ns: ns}
+	h := &Host{Name: name, lab: l, ns: ns, cables: map[string]string{}}
 	h.mustIP("link set lo up")
 	return h
 }
@@ -96,15 +99,17 @@ func (h *Host) Join(n *LAN, addr string) (nic string) {
 	if err != nil {
 		h.lab.t.Fatal(err)
 	}
-	nic = fmt.Sprintf("eth%d", h.nics)
+	nic = fmt.Sprintf("eth%d", len(h.cables))
 	port := fmt.Sprintf("port%d", h.lab.ports)
-	h.nics++
+	h.cables[nic] = port
 	h.lab.ports++
 	h.lab.wires.mustIP(
 		fmt.Sprintf("link add name %s type veth peer name %s netns %s", port, nic, h.path()),
 		fmt.Sprintf("link set %s master %s up", port, n.bridge),
 	)
 	h.mustIP(fmt.Sprintf("addr add %s brd + dev %s", prefix, nic), "link set "+nic+" up")
+	h.lab.wires.carries(port)
+	h.carries(nic)
 	if !h.addr.IsValid() {
 		h.addr = prefix.Addr()
 	}

@@ -17,6 +17,9 @@ type LAN struct{}
 // Host is one host.
 type Host struct{ Name string }
 
+// Established is a match for Firewall.
+const Established = ""
+
 const unsupported = "no network lab: network namespaces exist on Linux only"
 
 // Enter does nothing here.
@@ -31,10 +34,19 @@ func New(t testing.TB) *Lab {
 
 // No other method is ever called: without New there is no Lab.
 
-func (*Lab) LAN() *LAN                            { panic(unsupported) }
-func (*Lab) Host(string, ...string) *Host         { panic(unsupported) }
-func (*Host) Join(*LAN, string) string            { panic(unsupported) }
-func (*Host) Addr() netip.Addr                    { panic(unsupported) }
-func (*Host) Do(func() error) error               { panic(unsupported) }
-func (*Host) Command(string, ...string) *exec.Cmd { panic(unsupported) }
-func (*Host) IP(string) error                     { panic(unsupported) }
+func (*Lab) LAN() *LAN                                  { panic(unsupported) }
+func (*Lab) First() *LAN                                { panic(unsupported) }
+func (*Lab) Host(string, ...string) *Host               { panic(unsupported) }
+func (*Lab) Tunnel(*Host, string, *Host, string) string { panic(unsupported) }
+func (*Host) Firewall(...string)                        { panic(unsupported) }
+func (*Host) Refuse(string)                             { panic(unsupported) }
+func (*Host) Lose(int)                                  { panic(unsupported) }
+func (*Host) Unplug(string)                             { panic(unsupported) }
+func (*Host) Plug(string)                               { panic(unsupported) }
+func (*Host) Isolate(string)                            { panic(unsupported) }
+func (*Host) Crowd(int)                                 { panic(unsupported) }
+func (*Host) Join(*LAN, string) string                  { panic(unsupported) }
+func (*Host) Addr() netip.Addr                          { panic(unsupported) }
+func (*Host) Do(func() error) error                     { panic(unsupported) }
+func (*Host) Command(string, ...string) *exec.Cmd       { panic(unsupported) }
+func (*Host) IP(string) error                           { panic(unsupported) }

@@ -143,7 +143,21 @@ func ValidName(name string) error {
 	if HostPort.MatchString(name) {
 		return fmt.Errorf("%q would be taken for an address: a name does not end with a colon and digits", name)
 	}
+	if _, ok := Literal(name); ok {
+		return fmt.Errorf("%q would be taken for an address", name)
+	}
 	return discovery.ValidName(name)
+}
+
+// Literal is the IP address that s is, with or without a zone and brackets.
+func Literal(s string) (netip.Addr, bool) {
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if s, ok = strings.CutSuffix(inner, "]"); !ok {
+			return netip.Addr{}, false
+		}
+	}
+	ip, err := netip.ParseAddr(s)
+	return ip.Unmap(), err == nil
 }
 
 // announce makes the server known, and waits until it is or cannot be.
@@ -155,12 +169,9 @@ func (s *Server) announce(ctx context.Context, cfg Config, ann discovery.Announc
 		return
 	}
 	running.Store(a)
-	failed := make(chan error, 1)
-	s.group.Go(func() { failed <- a.Run(ctx) })
-	select {
-	case <-a.Ready():
-	case s.DiscoveryProblem = <-failed:
-	}
+	s.group.Go(func() { _ = a.Run(ctx) }) // it ends with ctx and has nothing to say
+	<-a.Ready()
+	s.DiscoveryProblem = a.Problem()
 }
 
 // Ended is closed when the server has ended; Err then says why, nil after Stop.
