@@ -24,6 +24,8 @@ type options struct {
 	timeout    time.Duration
 	port       uint16
 	interfaces []string
+	// noDiscovery: not one datagram is sent or listened for.
+	noDiscovery bool
 }
 
 func (o *options) discovery() discovery.Config {
@@ -67,15 +69,16 @@ stand in for the flags; NO_COLOR switches colours off.`,
 		RunE: a.start,
 	}
 	f := root.PersistentFlags()
-	f.StringVarP(&a.o.server, "server", "s", "", "`NAME` or HOST:PORT of the server; without it the one that is found")
+	f.StringVarP(&a.o.server, "server", "s", "", "`NAME` or HOST[:PORT] of the server; without it the one that is found")
 	f.StringVarP(&a.o.room, "room", "r", protocol.DefaultRoom, "`ROOM` to be in")
 	f.StringVar(&a.o.nick, "nick", "", "`NAME` to be known by; without it that of the config file, or your login")
 	f.BoolVar(&a.o.plain, "plain", false, "plain lines instead of a screen; chosen by itself for a pipe or TERM=dumb")
 	f.DurationVar(&a.o.timeout, "timeout", 0, "give up after this long, such as 5s; 0: never")
 	f.Uint16Var(&a.o.port, "discovery-port", discovery.DefaultPort, "UDP port of discovery")
 	f.StringSliceVar(&a.o.interfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to look on")
+	f.BoolVar(&a.o.noDiscovery, "no-discovery", false, "send no datagram and listen for none, where that is unwelcome: servers are found by their address, or where they were before")
 	root.AddCommand(a.hostCommand(), a.joinCommand(), a.lsCommand(), a.sendCommand(), a.tailCommand(),
-		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
+		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
 	// Flags are explained within the columns of a small terminal.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
 	root.SetIn(a.in)

@@ -134,11 +134,19 @@ func (a *app) invite(ctx context.Context) error {
 		return err
 	}
 	candidates, err := a.find(ctx, pins, t.name)
+	if known := last(pins, t.name); errors.Is(err, discovery.ErrNotFound) && len(known) > 0 {
+		candidates, err = known, nil
+	}
 	if err != nil {
 		return err
 	}
+	if pin, pinned, err := pins.Lookup(t.name); err != nil {
+		return err
+	} else if pinned && candidates[0].Key != pin.Key && candidates[0].Key != (identity.Fingerprint{}) {
+		return &identity.ChangedError{Name: t.name, Old: pin.Key, New: candidates[0].Key}
+	}
 	if candidates[0].Key == (identity.Fingerprint{}) {
-		return fmt.Errorf("%w: nobody here answers to %q", discovery.ErrNotFound, t.name)
+		return fmt.Errorf("%w: nobody here answers to %q; chat doctor says why", discovery.ErrNotFound, t.name)
 	}
 	_, err = fmt.Fprintln(a.out, invite(candidates[0].Addr, a.o.room, candidates[0].Key))
 	return err

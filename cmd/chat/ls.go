@@ -11,6 +11,7 @@ import (
 	"lanchat/discovery"
 	"lanchat/internal/identity"
 	"lanchat/internal/safetext"
+	"lanchat/internal/tui"
 
 	"github.com/spf13/cobra"
 )
@@ -21,22 +22,29 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:   "ls",
 		Short: "List the servers on this network",
 		Long: `ls asks who is there, listens for a moment (--timeout, 1.5s unless given), and
-lists the servers that answered. With --watch it goes on until it is
-interrupted, and tells what comes (+), changes (~) and goes (-). With --json
-each server is an object on a line: name, addr, key, people, instance, and
-with --watch event.`,
+lists the servers that answered. With --watch it goes on until you leave: in a
+terminal as a table that follows what happens, through a pipe, with --plain or
+with --json as a line for what comes (+), changes (~) and goes (-). With --json
+each server is an object on a line: name, addr, key, people, instance, seen,
+rtt_ms where it is known, and with --watch event: found, changed, gone.`,
+		Example: `  chat ls
+  chat ls --watch
+  chat ls --watch --json | jq -r 'select(.event=="found").name'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.o.noDiscovery {
+				return usagef("ls looks by discovery, and --no-discovery switches that off")
+			}
 			p := &serverPrinter{out: a.out, json: asJSON}
 			if watch {
 				return a.watch(cmd.Context(), p)
 			}
-			servers, err := discovery.List(cmd.Context(), a.o.discovery(), a.o.timeout)
+			servers, err := discovery.List(cmd.Context(), a.everybody(), a.o.timeout)
 			if err != nil {
 				return err
 			}
 			if len(servers) == 0 {
-				return fmt.Errorf("%w: no server can be heard; chat host NAME opens a room", discovery.ErrNotFound)
+				return fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, chat doctor says what is wrong", discovery.ErrNotFound)
 			}
 			for _, s := range servers {
 				if err := p.print("", s); err != nil {
@@ -51,19 +59,27 @@ with --watch event.`,
 	return cmd
 }
 
-// watch tells what changes until ctx ends or --timeout is over.
+// watch shows what changes until the user leaves or --timeout is over.
 func (a *app) watch(ctx context.Context, p *serverPrinter) error {
 	if a.o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, a.o.timeout)
 		defer cancel()
 	}
-	b, err := discovery.NewBrowser(a.o.discovery())
-	if err != nil {
-		return err
+	err := a.browse(ctx, func(ctx context.Context, b *discovery.Browser) error {
+		if !p.json && !a.plain() {
+			return tui.Watch(ctx, tui.WatchConfig{Found: asFound(b), Settings: a.settings})
+		}
+		return p.follow(ctx, b)
+	})
+	if ctx.Err() != nil { // the time is over, or somebody has interrupted it
+		return nil
 	}
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
+	return err
+}
+
+// follow prints what changes until ctx ends.
+func (p *serverPrinter) follow(ctx context.Context, b *discovery.Browser) error {
 	type one struct {
 		instance [discovery.InstanceSize]byte
 		key      [discovery.KeySize]byte
@@ -72,8 +88,8 @@ func (a *app) watch(ctx context.Context, p *serverPrinter) error {
 	for {
 		select {
 		case <-b.Changed():
-		case err := <-done:
-			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		now := map[one]discovery.Server{}
 		for _, s := range b.Servers() {
@@ -118,14 +134,16 @@ func (p *serverPrinter) print(event string, s discovery.Server) error {
 		return err
 	}
 	line, err := json.Marshal(struct {
-		Event    string `json:"event,omitempty"`
-		Name     string `json:"name"`
-		Addr     string `json:"addr"`
-		Key      string `json:"key"`
-		People   int    `json:"people"`
-		Instance string `json:"instance"`
-		Seen     string `json:"seen"`
-	}{event, safetext.Line(s.Name), s.Addr.String(), key.String(), s.People, hex.EncodeToString(s.Instance[:]), s.Seen.UTC().Format(time.RFC3339Nano)})
+		Event    string  `json:"event,omitempty"`
+		Name     string  `json:"name"`
+		Addr     string  `json:"addr"`
+		Key      string  `json:"key"`
+		People   int     `json:"people"`
+		Instance string  `json:"instance"`
+		Seen     string  `json:"seen"`
+		RTT      float64 `json:"rtt_ms,omitempty"`
+	}{event, safetext.Line(s.Name), s.Addr.String(), key.String(), s.People, hex.EncodeToString(s.Instance[:]), s.Seen.UTC().Format(time.RFC3339Nano),
+		s.RoundTrip.Seconds() * 1000})
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,9 @@ func (a *app) main(args []string) int {
 	if err == nil || errors.Is(err, tui.ErrLeft) {
 		return exitDone
 	}
+	if code, ok := errors.AsType[silently](err); ok {
+		return int(code)
+	}
 	fmt.Fprintf(a.err, "chat: %s\n", safetext.Text(err.Error()))
 	code := a.exitCode(err)
 	if code == exitUsage {

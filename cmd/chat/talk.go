@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lanchat/cmd/internal/serve"
@@ -19,14 +21,17 @@ import (
 
 func (a *app) joinCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "join [NAME|HOST:PORT|chat://…]",
+		Use:   "join [NAME|HOST[:PORT]|chat://…]",
 		Short: "Join a server by name, address or invitation",
 		Long: `join finds the server by its name on this network, or goes to an address:
-digits behind the last colon are a port. A name that nobody answers to is
-tried as a host's. What begins with chat:// is an invitation, as chat invite
-makes it.`,
+digits behind the last colon are a port; without one it is 25252. A name that
+nobody answers to is tried as a host's. A server that was joined before is also
+tried where it was then, so that it is found where no broadcast arrives. What
+begins with chat:// is an invitation, as chat invite makes it.`,
 		Example: `  chat join "Hack Night"
-  chat join 192.168.1.5:25252 -r build`,
+  chat join 192.168.1.5:25252 -r build
+  chat join fe80::5%eth0        an IPv6 address of this network, by eth0
+  chat join chat.example.org    a host, where no room has that name`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && a.o.server == "" {
@@ -52,8 +57,9 @@ func (a *app) hostCommand() *cobra.Command {
 		Long: `host starts a server in this program, makes it known on this network, and
 joins it. What was said is there again when you host the same name again;
 chatd runs a room that stays when you leave.`,
-		Example: `  chat host "Hack Night"`,
-		Args:    cobra.MaximumNArgs(1),
+		Example: `  chat host "Hack Night"
+  chat host "Hack Night" --no-discovery   for those who are told the address`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := serve.DefaultName()
 			if len(args) == 1 {
@@ -89,7 +95,9 @@ func (a *app) start(cmd *cobra.Command, _ []string) error {
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.err, "Looking for rooms on this network …")
+	if !a.o.noDiscovery {
+		fmt.Fprintln(a.err, "Looking for rooms on this network …")
+	}
 	servers, err := a.list(ctx)
 	if err != nil {
 		return err
@@ -137,12 +145,16 @@ func (a *app) host(ctx context.Context, name string, h hosting) error {
 		return err
 	}
 	s, err := serve.Start(serve.Config{Name: name, Listen: h.listen, Memory: h.memory, Data: serve.DataDir(home, name),
-		Discovery: a.o.discovery(), Software: serve.Software()})
+		NoDiscovery: a.o.noDiscovery, Discovery: a.o.discovery(), Software: serve.Software()})
 	if err != nil {
 		return err
 	}
 	if s.DiscoveryProblem != nil {
-		fmt.Fprintf(a.err, "chat: people cannot find this room by name, but can join it: chat join %s (%v)\n", s.Addr, s.DiscoveryProblem)
+		text := fmt.Sprintf("People may not find this room by name, but can join it: chat join %s (%v)", s.Addr, s.DiscoveryProblem)
+		if a.plain() {
+			fmt.Fprintln(a.err, "chat: "+text)
+		}
+		a.remarks = append(a.remarks, text)
 	}
 	err = a.talk(ctx, &client.Dialer{Identity: id, Find: func(context.Context) ([]client.Candidate, error) {
 		return []client.Candidate{{Addr: s.Local(), Key: s.Key}}, nil
@@ -212,19 +224,25 @@ func (a *app) withServer(ctx context.Context, cfg client.Config, use func(contex
 
 // choose lets the user pick a server, or host one.
 func (a *app) choose(ctx context.Context) error {
-	browser, err := discovery.NewBrowser(a.o.discovery())
-	if err != nil {
+	cfg := tui.PickConfig{Host: serve.DefaultName(), CheckName: serve.ValidName,
+		CheckAddress: func(text string) error { _, err := parseTarget(text); return err }, Settings: a.settings}
+	var choice tui.Choice
+	pick := func(ctx context.Context) (err error) {
+		choice, err = tui.Pick(ctx, cfg)
 		return err
 	}
-	browse, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- browser.Run(browse) }()
-	known := met()
-	choice, err := tui.Pick(ctx, tui.PickConfig{
-		Found: func() []tui.Server { return shown(browser.Servers(), known) }, Host: serve.DefaultName(), CheckName: serve.ValidName,
-		CheckAddress: func(text string) error { _, err := parseTarget(text); return err }, Settings: a.settings})
-	stop()
-	<-done
+	var found []discovery.Server
+	var err error
+	if a.o.noDiscovery {
+		err = pick(ctx)
+	} else {
+		err = a.browse(ctx, func(ctx context.Context, b *discovery.Browser) error {
+			cfg.Found = asFound(b)
+			err := pick(ctx)
+			found = b.Servers()
+			return err
+		})
+	}
 	switch {
 	case err != nil:
 		return err
@@ -238,7 +256,7 @@ func (a *app) choose(ctx context.Context) error {
 		return a.joinTarget(ctx, t)
 	}
 	t := target{name: choice.Server.Name, addr: choice.Server.Addr}
-	for _, s := range browser.Servers() {
+	for _, s := range found {
 		if s.Addr.String() == t.addr {
 			t.key = s.Key // what was announced there, and no other
 		}
@@ -258,10 +276,67 @@ func met() map[string]identity.Fingerprint {
 	return keys
 }
 
+// browse keeps a list of the servers for as long as use runs.
+func (a *app) browse(ctx context.Context, use func(context.Context, *discovery.Browser) error) error {
+	b, err := discovery.NewBrowser(a.everybody())
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		stop(b.Run(ctx))
+	}()
+	err = use(ctx, b)
+	stop(nil)
+	<-done
+	return err
+}
+
+// everybody is the configuration to look for all servers: those that were met before
+// are known, and the hosts of the latest of them are asked even where no broadcast
+// reaches them.
+func (a *app) everybody() discovery.Config {
+	cfg := a.o.discovery()
+	pins, err := openPins()
+	if err != nil {
+		return cfg
+	}
+	all, _ := pins.All() // as in met
+	pinned := map[identity.Fingerprint]bool{}
+	slices.SortFunc(all, func(x, y identity.Pin) int { return y.Last.Compare(x.Last) })
+	for _, pin := range all {
+		pinned[pin.Key] = true
+		if len(pin.Addrs) == 0 || len(cfg.Last) == maxLast {
+			continue
+		}
+		if addr, err := netip.ParseAddrPort(pin.Addrs[0]); err == nil {
+			cfg.Last = append(cfg.Last, addr)
+		}
+	}
+	cfg.Known = func(key [discovery.KeySize]byte) bool { return pinned[key] }
+	return cfg
+}
+
+// maxLast is how many hosts of servers that were met before are asked.
+const maxLast = 16
+
+// asFound is how the screen gets a browser's servers.
+func asFound(b *discovery.Browser) func() []tui.Server {
+	known := met()
+	return func() []tui.Server { return shown(b.Servers(), known) }
+}
+
 func shown(servers []discovery.Server, known map[string]identity.Fingerprint) (out []tui.Server) {
 	for _, s := range servers {
-		out = append(out, tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words(),
-			Known: known[strings.ToLower(s.Name)] == s.Key, Seen: s.Seen})
+		one := tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words(), Seen: s.Seen, RoundTrip: s.RoundTrip}
+		if pinned, ok := known[strings.ToLower(s.Name)]; ok {
+			if one.Known = pinned == s.Key; !one.Known {
+				one.Warning = "When you met this name it had another key: " + pinned.Words()
+			}
+		}
+		out = append(out, one)
 	}
 	return out
 }

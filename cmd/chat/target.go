@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ func parseTarget(s string) (target, error) {
 			return target{}, usagef("%q is no HOST:PORT: %w", s, err)
 		}
 		return target{addr: s}, nil
+	}
+	if ip, ok := serve.Literal(s); ok {
+		return target{addr: netip.AddrPortFrom(ip, discovery.DefaultPort).String()}, nil
 	}
 	if err := discovery.ValidName(s); err != nil {
 		return target{}, usagef("%q: %w", s, err)
@@ -118,11 +122,28 @@ func (a *app) dialer(t target) (*client.Dialer, error) {
 		return d, nil
 	}
 	d.Find = func(ctx context.Context) ([]client.Candidate, error) { return a.find(ctx, pins, t.name) }
+	d.Last = func() []client.Candidate { return last(pins, t.name) }
 	return d, nil
 }
 
-// find looks a name up on the network. A pinned server is also tried where it
-// was before, and a name that nobody answers to may be a host's.
+// last is where a pinned server was reached before.
+func last(pins *identity.Pins, name string) (candidates []client.Candidate) {
+	pin, _, err := pins.Lookup(name)
+	if err != nil {
+		return nil // find says so
+	}
+	for _, addr := range pin.Addrs {
+		candidates = append(candidates, client.Candidate{Addr: addr, Key: pin.Key})
+	}
+	return candidates
+}
+
+// maxCandidates is how many addresses that were announced for one name are tried:
+// anybody can announce any number.
+const maxCandidates = 8
+
+// find looks a name up on the network. The hosts where a pinned server was before
+// are asked too, and a name that nobody answers to may be a host's.
 func (a *app) find(ctx context.Context, pins *identity.Pins, name string) ([]client.Candidate, error) {
 	want := discovery.Want{Name: name}
 	pin, pinned, err := pins.Lookup(name)
@@ -137,48 +158,50 @@ func (a *app) find(ctx context.Context, pins *identity.Pins, name string) ([]cli
 			}
 		}
 	}
-	servers, err := discovery.Lookup(ctx, a.o.discovery(), want)
+	var servers []discovery.Server
+	if err = errDiscoveryOff; !a.o.noDiscovery {
+		servers, err = discovery.Lookup(ctx, a.o.discovery(), want)
+	}
 	switch {
 	case errors.Is(err, discovery.ErrOtherKey):
-		return nil, &client.FinalError{Err: &identity.ChangedError{Name: name, Old: pin.Key, New: servers[0].Key}}
+		// A datagram proves nothing. A server that is there and proves the other key
+		// is refused by the Dialer; one that was only announced is not reached.
+	case errors.Is(err, discovery.ErrConflict):
+		return nil, &client.FinalError{Err: conflict(name, servers)}
 	case errors.Is(err, discovery.ErrNotFound):
-		return a.withoutDiscovery(ctx, pin, pinned, name, err)
+		return a.byHostName(ctx, name, err)
 	case err != nil:
 		return nil, err
 	}
 	var candidates []client.Candidate
 	for _, s := range servers {
-		if s.Key != servers[0].Key {
-			return nil, &client.FinalError{Err: conflict(name, servers)}
-		}
 		for _, addr := range append([]netip.AddrPort{s.Addr}, s.Others...) {
 			candidates = append(candidates, client.Candidate{Addr: addr.String(), Key: s.Key})
 		}
 	}
-	return candidates, nil
+	return candidates[:min(len(candidates), maxCandidates)], nil
 }
 
-func (a *app) withoutDiscovery(ctx context.Context, pin identity.Pin, pinned bool, name string, notFound error) ([]client.Candidate, error) {
+// errDiscoveryOff stands for an answer that nobody was asked for.
+var errDiscoveryOff = fmt.Errorf("%w: discovery is switched off", discovery.ErrNotFound)
+
+// byHostName takes a name that was not found for a host's.
+func (a *app) byHostName(ctx context.Context, name string, notFound error) ([]client.Candidate, error) {
 	var candidates []client.Candidate
-	if pinned {
-		for _, addr := range pin.Addrs {
-			candidates = append(candidates, client.Candidate{Addr: addr, Key: pin.Key})
-		}
-		if len(candidates) > 0 {
-			return candidates, nil
-		}
-	}
 	if hostname.MatchString(name) {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		if addrs, err := net.DefaultResolver.LookupHost(ctx, name); err == nil {
 			for _, addr := range addrs {
-				candidates = append(candidates, client.Candidate{Addr: net.JoinHostPort(addr, fmt.Sprint(discovery.DefaultPort))})
+				candidates = append(candidates, client.Candidate{Addr: net.JoinHostPort(addr, strconv.Itoa(discovery.DefaultPort))})
 			}
-			return candidates, nil
+			return candidates[:min(len(candidates), maxCandidates)], nil
 		}
 	}
-	return nil, fmt.Errorf("%w: nobody here answers to %q. Is the server running, on this network? chat ls shows what can be heard; chat join HOST:PORT goes there without looking", notFound, name)
+	if a.o.noDiscovery {
+		return nil, fmt.Errorf("%w, and %q is no host's name; chat join HOST:PORT goes to an address", notFound, name)
+	}
+	return nil, fmt.Errorf("%w: nobody here answers to %q. Is the server running, on this network? chat doctor says why not; chat join HOST:PORT goes there without looking", notFound, name)
 }
 
 // hostname is what could stand in DNS.
@@ -204,8 +227,10 @@ func (a *app) theServer(ctx context.Context) (target, error) {
 	switch {
 	case err != nil:
 		return target{}, err
+	case len(servers) == 0 && a.o.noDiscovery:
+		return target{}, fmt.Errorf("%w; -s HOST:PORT goes to a server without looking", errDiscoveryOff)
 	case len(servers) == 0:
-		return target{}, fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, -s HOST:PORT goes to one without looking", discovery.ErrNotFound)
+		return target{}, fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, -s HOST:PORT goes to one without looking, chat doctor says what is wrong", discovery.ErrNotFound)
 	case len(servers) > 1:
 		var text strings.Builder
 		text.WriteString("there are several servers; say which with --server:")
@@ -220,9 +245,12 @@ func (a *app) theServer(ctx context.Context) (target, error) {
 // list finds the servers there are: quickly when one answers, with patience
 // when none does.
 func (a *app) list(ctx context.Context) ([]discovery.Server, error) {
-	servers, err := discovery.List(ctx, a.o.discovery(), 500*time.Millisecond)
+	if a.o.noDiscovery {
+		return nil, nil
+	}
+	servers, err := discovery.List(ctx, a.everybody(), 500*time.Millisecond)
 	if err == nil && len(servers) == 0 {
-		servers, err = discovery.List(ctx, a.o.discovery(), 2*time.Second)
+		servers, err = discovery.List(ctx, a.everybody(), 2*time.Second)
 	}
 	return servers, err
 }

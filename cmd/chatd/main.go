@@ -57,6 +57,7 @@ Every flag can be given in the environment too: --post-rate as
 CHATD_POST_RATE.`,
 		Example: `  chatd --name "Hack Night"
   chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo
+  chatd --no-discovery          for those who are told the address
   chatd --keep 30d              forget what is older than 30 days
   chatd --keep 10GB             keep as much as fits 10 GB`,
 		Args:          cobra.NoArgs,
@@ -89,7 +90,7 @@ CHATD_POST_RATE.`,
 	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key and log; without it one below the user's data directory, by name")
 	f.BoolVar(&o.memory, "memory", false, "keep what is said in memory only: it ends with the server")
 	f.Var(&o.keep, "keep", "remove the oldest entries for good: those over an `AGE` such as 12h or 30d,\nor whatever is more than a size such as 500MB or 10GB; off keeps everything")
-	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram: people need the address")
+	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram, where that is unwelcome: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
 	f.IntVar(&o.postRate, "post-rate", 100, "posts a second that one person may send in the long run; a thousand may come at once")
@@ -179,7 +180,7 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 		return err
 	}
 	if s.DiscoveryProblem != nil && !o.noDiscovery {
-		logger.Warn("people cannot find this server by name, but can join it by address", "err", s.DiscoveryProblem)
+		logger.Warn("people may not find this server by name, but can join it by address", "err", s.DiscoveryProblem)
 	}
 	fmt.Fprintf(stdout, "ready name=%q addr=%s key=%q\n", s.Name, s.Addr, s.Key.Words())
 	select {

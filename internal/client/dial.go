@@ -32,25 +32,74 @@ type Candidate struct {
 	Key  identity.Fingerprint
 }
 
-// Dialer makes DialFuncs over TLS: it finds addresses, tries them in order, and
-// holds the server's key to what was pinned.
+// Dialer makes DialFuncs over TLS: it finds addresses, tries them, and holds the
+// server's key to what was pinned.
 type Dialer struct {
 	Identity *identity.Identity // nil: come as a guest
-	// Find returns where the server may be.
+	// Find returns where the server may be, to be tried in this order.
 	Find func(ctx context.Context) ([]Candidate, error)
+	// Last returns where the server was before, the newest first: what Find asks may
+	// be lost on the way, so these few are tried beside it. Each must have a key.
+	// Nil: nowhere.
+	Last func() []Candidate
 	// Pins, and the name under which the server's key is pinned. Without Pins
 	// every candidate must say its key.
 	Pins *identity.Pins
 	Pin  string
 }
 
-// connectTimeout bounds one address's TCP connect; the others must get a turn.
-const connectTimeout = 3 * time.Second
+const (
+	// connectTimeout bounds one address's TCP connect; the others must get a turn.
+	connectTimeout = 3 * time.Second
+	// headStart is what Find has before the first of Last is tried, and each of
+	// them before the next: where the network is kind, one connection is made and
+	// not three.
+	headStart = 50 * time.Millisecond
+)
 
-// Dial implements DialFunc. A server whose key is not the pinned one gives a
-// FinalError around an *identity.ChangedError; one whose key is not the one that
-// its address was announced with is passed over.
+// Dial implements DialFunc. The first that proves the right key wins. A server
+// whose key is not the pinned one gives a FinalError around an
+// *identity.ChangedError, unless another one has the pinned key; one whose key is
+// not the one that its address was announced with is passed over.
 func (d *Dialer) Dial(ctx context.Context) (*Dialed, error) {
+	trying, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tries := []func() (*Dialed, error){func() (*Dialed, error) { return d.search(trying) }}
+	if d.Last != nil {
+		for i, c := range d.Last() {
+			tries = append(tries, func() (*Dialed, error) { return d.later(trying, time.Duration(1+i)*headStart, c) })
+		}
+	}
+	links, errs := make(chan *Dialed), make([]error, len(tries))
+	for i, try := range tries {
+		go func() {
+			link, err := try()
+			errs[i] = err
+			links <- link
+		}()
+	}
+	var first *Dialed
+	for range tries { // all of them: nothing is left running
+		switch link := <-links; {
+		case link != nil && first == nil:
+			first = link
+			cancel()
+		case link != nil:
+			link.Conn.Close()
+		}
+	}
+	if first != nil {
+		return d.keep(first)
+	}
+	err := errors.Join(errs...)
+	if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
+		return nil, &FinalError{changed}
+	}
+	return nil, err
+}
+
+// search tries what Find returns, in order.
+func (d *Dialer) search(ctx context.Context) (*Dialed, error) {
 	candidates, err := d.Find(ctx)
 	if err != nil {
 		return nil, err
@@ -64,18 +113,37 @@ func (d *Dialer) Dial(ctx context.Context) (*Dialed, error) {
 		if err == nil {
 			return link, nil
 		}
-		if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
-			return nil, &FinalError{changed}
-		}
 		if errors.Is(err, protocol.ErrGreeted) {
 			return nil, err
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", c.Addr, err))
+		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
 }
 
+// later tries an address when its turn has come.
+func (d *Dialer) later(ctx context.Context, wait time.Duration, c Candidate) (*Dialed, error) {
+	select {
+	case <-time.After(wait):
+		link, err := d.try(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("where it was before, %w", err)
+		}
+		return link, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 func (d *Dialer) try(ctx context.Context, c Candidate) (*Dialed, error) {
+	link, err := d.connect(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Addr, err)
+	}
+	return link, nil
+}
+
+func (d *Dialer) connect(ctx context.Context, c Candidate) (*Dialed, error) {
 	nc, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", c.Addr)
 	if err != nil {
 		return nil, err
@@ -101,14 +169,25 @@ func (d *Dialer) try(ctx context.Context, c Candidate) (*Dialed, error) {
 		return nil, protocol.Greeted(err)
 	}
 	key, _ := identity.PeerFingerprint(t.ConnectionState())
-	link := &Dialed{Conn: t, Addr: c.Addr, Key: key.String(), KeyWords: key.Words(), Encrypted: true}
+	return &Dialed{Conn: t, Addr: c.Addr, Key: key.String(), KeyWords: key.Words(), Encrypted: true}, nil
+}
+
+// keep pins the key of the server that is talked with, and notes where it is.
+func (d *Dialer) keep(link *Dialed) (*Dialed, error) {
 	if d.Pins == nil {
 		return link, nil
 	}
-	if link.NewKey, err = d.Pins.Check(d.Pin, key); err != nil {
-		nc.Close()
+	key, err := identity.ParseFingerprint(link.Key)
+	if err == nil {
+		link.NewKey, err = d.Pins.Check(d.Pin, key)
+	}
+	if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
+		err = &FinalError{changed}
+	}
+	if err != nil {
+		link.Conn.Close()
 		return nil, err
 	}
-	_ = d.Pins.Remember(d.Pin, c.Addr) // a convenience for the next time; talking works without
+	_ = d.Pins.Remember(d.Pin, link.Addr) // a convenience for the next time; talking works without
 	return link, nil
 }

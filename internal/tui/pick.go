@@ -17,14 +17,17 @@ type Server struct {
 	People   int
 	Known    bool // it was met before, under this name and with this key
 	Seen     time.Time
-	Warning  string // what the user should know before choosing it
+	// RoundTrip is how long it took to answer; 0: that is not known.
+	RoundTrip time.Duration
+	Warning   string // what the user should know before choosing it
 }
 
 // PickConfig says what there is to choose from.
 type PickConfig struct {
 	Screen tcell.Screen // nil: the terminal
 	// Found returns the servers found by now. It is called a few times a second,
-	// by another goroutine than Pick's caller, and must not block for long.
+	// by another goroutine than Pick's caller, and must not block for long. Nil:
+	// nobody is looked for.
 	Found func() []Server
 	// Host is a name for the room that the user may host here; "": none may be.
 	Host      string
@@ -56,20 +59,28 @@ func Pick(ctx context.Context, cfg PickConfig) (Choice, error) {
 	stage.dress(cfg.Settings)
 	p := newPicker(cfg)
 	p.leave = stage.leave
-	err = stage.run(ctx, p, func(ctx context.Context, update func(bool, func())) {
+	err = stage.run(ctx, p, looking(cfg.Found, p.show))
+	return p.choice, ended(ctx, err, p.chosen)
+}
+
+// looking shows what is found, again and again: the time passes too.
+func looking(found func() []Server, show func([]Server)) feeder {
+	return func(ctx context.Context, update func(bool, func())) {
+		if found == nil {
+			return
+		}
 		tick := time.NewTicker(lookEvery)
 		defer tick.Stop()
 		for {
-			found := cfg.Found()
-			update(true, func() { p.show(found) })
+			now := found()
+			update(true, func() { show(now) })
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 				return
 			}
 		}
-	})
-	return p.choice, ended(ctx, err, p.chosen)
+	}
 }
 
 const lookEvery = 250 * time.Millisecond
@@ -279,12 +290,30 @@ func (p *picker) mouse(action tview.MouseAction, _, y int) {
 	}
 }
 
-// twin reports whether another server has the same name and another key.
-func (p *picker) twin(s Server) bool {
-	for _, other := range p.found {
-		if strings.EqualFold(other.Name, s.Name) && other.KeyWords != s.KeyWords {
-			return true
+// twins are the names, folded, that several servers with different keys have.
+func twins(found []Server) map[string]bool {
+	first, claimed := map[string]string{}, map[string]bool{}
+	for _, s := range found {
+		name := folded(s.Name)
+		if key, was := first[name]; was && key != s.KeyWords {
+			claimed[name] = true
 		}
+		first[name] = s.KeyWords
 	}
-	return false
+	return claimed
+}
+
+// folded makes names equal that differ in case only. By way of the capital, since
+// some letters have two small ones.
+func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// cautions are what one should know before choosing a server.
+func cautions(s Server, claimed map[string]bool) (texts []string) {
+	if claimed[folded(s.Name)] {
+		texts = append(texts, "Another server has this name too: ask which key words are the right ones.")
+	}
+	if s.Warning != "" {
+		texts = append(texts, s.Warning)
+	}
+	return texts
 }

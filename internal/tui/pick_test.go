@@ -77,6 +77,15 @@ func TestPick(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 
+	s = newShot(80, 24)
+	go func() {
+		c, err := Pick(t.Context(), PickConfig{Screen: s, Host: "x"})
+		done <- picked{c, err}
+	}()
+	s.see(t, "Discovery is switched off")
+	s.keys("q")
+	<-done
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, done = pick(ctx, "x")
@@ -113,13 +122,14 @@ func TestPickAnAddress(t *testing.T) {
 	s.keys("a")
 	s.see(t, "HOST:PORT or a name:")
 	mu.Lock()
-	found = []Server{{Name: "Hack Night", Addr: "192.0.2.5:25252", Known: true}}
+	found = []Server{{Name: "Hack Night", Addr: "192.0.2.5:25252", Known: true, Seen: now.Add(-3 * time.Second), RoundTrip: 2 * time.Millisecond}}
 	mu.Unlock()
 	s.keys("q k")
 	s.press(tcell.KeyEnter, 0)
 	s.see(t, "A space")
 	s.press(tcell.KeyEscape, 0)
 	s.see(t, "known · 0 people")
+	s.see(t, "heard 3 s ago, round trip 2.0 ms")
 	s.see(t, "▸ Another address…")
 	s.press(tcell.KeyEnter, 0)
 	s.keys("192.0.2.9:1")

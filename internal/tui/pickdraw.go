@@ -12,11 +12,8 @@ type pickLine struct {
 	entry       int // -1: of none
 }
 
-// stale is how long ago a server may have been heard without a word about it.
-const stale = 15 * time.Second
-
 // server is the lines of one server: what it is, and what one should know.
-func (p *picker) server(s Server) (right string, more []string) {
+func (p *picker) server(s Server, claimed map[string]bool) (right string, more []string) {
 	right = plural(s.People, "person", "people")
 	if s.Known {
 		right = "known · " + right
@@ -26,28 +23,39 @@ func (p *picker) server(s Server) (right string, more []string) {
 		line += "   key: " + s.KeyWords
 	}
 	more = append(more, line)
-	if p.twin(s) {
-		more = append(more, "! Another server has this name too: ask which key words are the right ones.")
+	for _, text := range cautions(s, claimed) {
+		more = append(more, "! "+text)
 	}
-	if s.Warning != "" {
-		more = append(more, "! "+s.Warning)
+	var news []string
+	if ago := age(p.cfg.Now(), s.Seen); ago != "" {
+		news = append(news, "heard "+ago+" ago")
 	}
-	if ago := p.cfg.Now().Sub(s.Seen); !s.Seen.IsZero() && ago > stale {
-		more = append(more, "last heard "+plural(int(ago/time.Second), "second", "seconds")+" ago")
+	if took := trip(s.RoundTrip); took != "" {
+		news = append(news, "round trip "+took)
+	}
+	if len(news) > 0 {
+		more = append(more, strings.Join(news, ", "))
 	}
 	return right, more
 }
 
-// empty is said where no server is.
-func (p *picker) empty() string {
-	if p.cfg.Now().Sub(p.began) < hintAfter {
+// nothingFound is said where no server is.
+func nothingFound(looked time.Duration, canType bool) string {
+	if looked < hintAfter {
 		return "Looking for rooms…"
 	}
-	text := "Nothing found yet; still looking. A firewall must let UDP port 25252 pass, here and where the room is; Wi-Fi that isolates its clients lets nothing pass."
-	if p.cfg.CheckAddress != nil {
+	text := "Nothing found yet; still looking. A firewall must let UDP port 25252 pass, here and where the room is; Wi-Fi that isolates its clients lets nothing pass. chat doctor says what is wrong."
+	if canType {
 		text += " An address needs no looking: a, or chat join HOST:PORT."
 	}
 	return text
+}
+
+func (p *picker) empty() string {
+	if p.cfg.Found == nil {
+		return "Discovery is switched off: rooms are not looked for."
+	}
+	return nothingFound(p.cfg.Now().Sub(p.began), p.cfg.CheckAddress != nil)
 }
 
 // lines are all rows, and which of them are the marked entry's.
@@ -63,13 +71,14 @@ func (p *picker) lines(w int, airy bool) (lines []pickLine, first, last int) {
 		wrapped(p.empty(), dim, -1)
 		add(blank)
 	}
+	claimed := twins(p.found)
 	for i := range p.count() {
 		mark, st := "  ", bold
 		if i == p.at {
 			mark, st, first = "▸ ", chosen|bold, len(lines)
 		}
 		if i < len(p.found) {
-			right, more := p.server(p.found[i])
+			right, more := p.server(p.found[i], claimed)
 			add(pickLine{mark + p.found[i].Name, right, st, i})
 			for _, m := range more {
 				st := dim
@@ -91,20 +100,27 @@ func (p *picker) lines(w int, airy bool) (lines []pickLine, first, last int) {
 	return lines, first, last
 }
 
-func (p *picker) draw(all painter) {
-	in := all.sub(2, 0, all.w-4, all.h)
+// board draws what stands around a list, as far as there is room for it, and returns
+// where the list goes: in those columns, from the row top up to bottom.
+func board(all painter, title string, hint func(w int) string) (in painter, top, bottom int) {
+	in = all.sub(2, 0, all.w-4, all.h)
 	if all.w < 30 {
 		in = all
 	}
-	top, bottom := 0, all.h
+	top, bottom = 0, all.h
 	if all.h >= 6 {
-		in.text(0, all.h-1, fit(p.hint(in.w), in.w), dim)
+		in.text(0, all.h-1, fit(hint(in.w), in.w), dim)
 		bottom = all.h - 1
 	}
 	if all.h >= 10 {
-		in.text(0, 1, "Rooms on this network", bold)
+		in.text(0, 1, fit(title, in.w), bold)
 		top, bottom = 3, all.h-2
 	}
+	return in, top, bottom
+}
+
+func (p *picker) draw(all painter) {
+	in, top, bottom := board(all, "Rooms on this network", p.hint)
 	if p.asking != nil {
 		p.rows = nil
 		p.drawAsking(in.sub(0, top, in.w, bottom-top))
