@@ -138,7 +138,7 @@ func (u *chat) drawPopup(talk painter) {
 	}
 	l := &u.popup
 	h := min(len(l.list), popupRows, talk.h)
-	l.top = max(min(l.top, l.marked), l.marked-h+1, 0)
+	l.top = max(min(l.top, l.marked, len(l.list)-h), l.marked-h+1, 0)
 	p := talk.sub(0, talk.h-h, talk.w, h)
 	if talk.h > h {
 		talk.fill(0, talk.h-h-1, '─', dim)
