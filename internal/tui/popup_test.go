@@ -196,7 +196,7 @@ func BenchmarkCompletionIn5000People(b *testing.B) {
 
 // A list that was scrolled on a low screen is whole again on a higher one.
 func TestPopupOnAGrowingScreen(t *testing.T) {
-	d := newWriter(t, 80, 9)
+	d := newWriter(t, 80, 7)
 	d.people([]string{"bob", "bea", "bill", "bert", "ben"})
 	d.press("hi @b", "Up") // to the last one
 	last := d.popup.list[d.popup.marked].text
