@@ -48,6 +48,15 @@ func (term *terminal) must(args ...string) string {
 
 func (term *terminal) screen() string { return term.must("capture-pane", "-p") }
 
+// shell waits until a program has given the terminal back: what is typed before
+// that is the program's.
+func (term *terminal) shell() {
+	term.Helper()
+	term.until("the shell's screen", func(string) bool {
+		return strings.TrimSpace(term.must("display-message", "-p", "#{alternate_on} #{pane_current_command}")) == "0 sh"
+	})
+}
+
 // type_ types a text and Enter.
 func (term *terminal) type_(text string) {
 	term.Helper()
@@ -124,10 +133,12 @@ func TestTwoTerminals(t *testing.T) {
 	bob.await("no command /frobnicate")
 	bob.key("C-c") // what cannot be sent stays in the input
 	bob.type_("/quit")
+	bob.shell()
 	bob.type_("echo bob is back in the shell $?")
 	bob.await("bob is back in the shell 0")
 
 	ann.type_("/quit")
+	ann.shell()
 	ann.type_("stty -a > " + s.file("after") + "; echo left with $?")
 	screen := ann.await("left with 0")
 	if !strings.Contains(screen, "before") || strings.Contains(screen, "hello ann") {
@@ -164,6 +175,7 @@ func TestChooseInATerminal(t *testing.T) {
 	term.key("Enter")
 	term.await("#lobby>", "Hack Night", "you are zoe")
 	term.type_("/quit")
+	term.shell()
 	term.type_(chat + " id forget 'Hack Night'")
 	term.await("forgotten: the key of Hack Night")
 }
@@ -175,6 +187,7 @@ func TestInterruptLeavesTheTerminal(t *testing.T) {
 	term.await("#lobby>", "Alone")
 	term.key("C-c")
 	term.key("C-c")
+	term.shell()
 	term.type_("echo back")
 	if screen := term.await("back"); strings.Contains(screen, "lobby") {
 		t.Errorf("the screen is not as it was:\n%s", screen)

@@ -72,6 +72,7 @@ func TestEveryTerminal(t *testing.T) {
 			}
 
 			term.type_("/quit")
+			term.shell()
 			term.type_("stty -a > " + s.file("after") + "; echo left with $?")
 			if screen := term.await("left with 0"); strings.Contains(screen, "line 1") {
 				t.Errorf("the screen is not as it was:\n%s", screen)
