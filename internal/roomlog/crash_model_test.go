@@ -254,6 +254,9 @@ func (m *machine) Reopen(t *rapid.T) {
 	if m.reopen == nil {
 		t.Skip("nothing outlives it")
 	}
+	if rapid.IntRange(0, 4).Draw(t, "unless") > 0 { // it takes as long as a hundred of the others
+		return
+	}
 	if err := m.log.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -263,6 +266,9 @@ func (m *machine) Reopen(t *rapid.T) {
 func (m *machine) Kill(t *rapid.T) {
 	if m.kill == nil {
 		t.Skip("nothing outlives it")
+	}
+	if rapid.IntRange(0, 4).Draw(t, "unless") > 0 {
+		return
 	}
 	left := m.kill(t)
 	if err := m.log.Close(); err != nil {

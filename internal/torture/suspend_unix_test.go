@@ -70,7 +70,11 @@ func TestTailThatWasSuspended(t *testing.T) {
 		t.Fatal(err)
 	}
 	woken := time.Now()
-	c.await(t, 2*time.Second, "all lines", func() bool { got, _ := c.printed(); return len(got) >= next })
+	within := 20 * time.Second // under the race detector, beside other tests
+	if flags.long {
+		within = 2 * time.Second
+	}
+	c.await(t, within, "all lines", func() bool { got, _ := c.printed(); return len(got) >= next })
 	got, err := c.printed()
 	if err = errors.Join(err, inOrder(got, next)); err != nil {
 		t.Errorf("%v; %s", err, c.errs.String())
