@@ -45,7 +45,7 @@ func TestSixOnly(t *testing.T) {
 	for _, want := range []Want{{Name: "lobby", Key: &pin}, {Name: "lobby"}, {}} {
 		list, err := lookupOn(t, client, Config{}, want)
 		if err != nil || len(list) != 1 || !list[0].Addr.Addr().Is6() || list[0].Addr.Addr().Zone() != "eth0" ||
-			list[0].Addr.Port() != port || list[0].Interface != "eth0" || list[0].RoundTrip <= 0 {
+			list[0].Addr.Port() != port || list[0].Interface != "eth0" || list[0].Answered && list[0].RoundTrip <= 0 { // a beacon may come first
 			t.Fatalf("%+v, %v", list, err)
 		}
 		last = list[0].Addr
