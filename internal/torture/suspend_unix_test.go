@@ -70,9 +70,9 @@ func TestTailThatWasSuspended(t *testing.T) {
 		t.Fatal(err)
 	}
 	woken := time.Now()
-	within := 20 * time.Second // under the race detector, beside other tests
-	if flags.long {
-		within = 2 * time.Second
+	within := 2 * time.Second
+	if raced {
+		within = 20 * time.Second
 	}
 	c.await(t, within, "all lines", func() bool { got, _ := c.printed(); return len(got) >= next })
 	got, err := c.printed()
