@@ -60,8 +60,9 @@ func TestEveryTerminal(t *testing.T) {
 			}
 
 			term.key("PageUp")
+			once := firstLine(term.await("▼"))
 			term.key("PageUp")
-			before := firstLine(term.await("▼"))
+			before := firstLine(term.until("a page further up than "+once, func(screen string) bool { return firstLine(screen) != once }))
 			for _, size := range [][2]int{{60, 20}, {100, 30}, {40, 12}, {80, 24}} {
 				term.must("resize-window", "-x", strconv.Itoa(size[0]), "-y", strconv.Itoa(size[1]))
 				// The status fills its row to the end: then it was drawn for this size.
