@@ -107,7 +107,7 @@ func NewAnnouncer(cfg Config, ann Announcement) (*Announcer, error) {
 	if ann.Listen.Port() == 0 {
 		return nil, errors.New("discovery: an announcement without a port")
 	}
-	a := &Announcer{cfg: cfg, ann: ann, ready: make(chan struct{}), tally: tally{log: cfg.Logger},
+	a := &Announcer{cfg: cfg, ann: ann, ready: make(chan struct{}), tally: tally{log: cfg.Logger, watch: newWatcher(cfg)},
 		in: make(chan heard, 64), done: make(chan struct{}), joined: map[int]bool{}, beaconed: map[int]time.Time{}}
 	rand.Read(a.instance[:])
 	return a, nil
@@ -459,7 +459,7 @@ func (a *Announcer) reply(r reply, now time.Time) {
 	if err == nil && len(b) <= r.size { // a query that is too short gets no more than it brought
 		a.tally.count(answered)
 		// Not by send: what failed is noted for the interface, not for each asker.
-		a.tally.wrote(a.conn.write(b, r.to, r.via), r.via.name, func() string { return "answer by " + r.via.name })
+		a.tally.wrote(a.conn.write(&a.tally, b, r.to, r.via), r.via.name, func() string { return "answer by " + r.via.name })
 	}
 	gap := askedGap
 	if r.query.Name == "" { // everybody is asked: together no more beacons than without

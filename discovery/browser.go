@@ -40,7 +40,7 @@ func NewBrowser(cfg Config) (*Browser, error) {
 	table.dear = cfg.Known
 	return &Browser{
 		cfg:      cfg,
-		tally:    tally{log: cfg.Logger},
+		tally:    tally{log: cfg.Logger, watch: newWatcher(cfg)},
 		changed:  make(chan struct{}, 1),
 		table:    table,
 		checking: map[place]bool{},

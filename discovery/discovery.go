@@ -230,6 +230,12 @@ type Config struct {
 	// getting a place when strangers have filled the list. It must not block. Nil:
 	// all keys are strangers'.
 	Known func(key [KeySize]byte) bool
+	// Watch is told of every datagram that is sent or comes in, in the order in
+	// which that happened: an answer never before its query. It is called by
+	// several goroutines, one at a time, and must not block: nothing that is watched
+	// is sent or heard meanwhile. Nil: nobody watches, and that costs one comparison
+	// a datagram.
+	Watch func(Datagram)
 
 	network network          // nil: this host's; tests have their own
 	wall    func() time.Time // the clock on the wall, which goes on while this host sleeps; nil: time.Now
@@ -253,6 +259,19 @@ type Server struct {
 	// RoundTrip is how long the last answer from Addr took, without the time that
 	// the server waited on purpose; 0 where that cannot be told.
 	RoundTrip time.Duration
+}
+
+// Datagram is one datagram that was sent or came in, as Config.Watch is told.
+type Datagram struct {
+	At        time.Time
+	Sent      bool
+	Peer      netip.AddrPort // where it went to or came from
+	To        netip.Addr     // of one that came: the address it was sent to; zero: not told
+	Local     netip.AddrPort // of this end, as far as it is known
+	Interface string         // by which it went or came; "": not told
+	Bytes     []byte         // valid during the call only
+	Packet    Packet         // nil: not of this protocol or version, and Err says why
+	Err       error          // sent: the system refused it; came: what Parse said
 }
 
 // complete fills in what is not set.

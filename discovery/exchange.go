@@ -36,6 +36,9 @@ func hear(conn packetConn, t *tally, deliver func(heard) bool) {
 		}
 		t.count(received)
 		p, err := Parse(buf[:n])
+		if t.watch != nil {
+			t.watch.came(conn, buf[:n], a, p, err)
+		}
 		if err != nil {
 			t.refused(err)
 			continue
@@ -54,13 +57,16 @@ type pair struct {
 
 var errNoSocket = errors.New("no socket to send from")
 
-func (p *pair) write(b []byte, to netip.AddrPort, via link) error {
+func (p *pair) write(t *tally, b []byte, to netip.AddrPort, via link) error {
 	conn := p.four
 	if to.Addr().Is6() {
 		conn = p.six
 	}
 	if conn == nil {
 		return errNoSocket
+	}
+	if t.watch != nil {
+		return t.watch.write(conn, b, to, via)
 	}
 	return conn.write(b, to, via)
 }
@@ -75,7 +81,7 @@ func (p *pair) close() {
 
 // send writes one datagram. Failing is no reason to stop: another path may work.
 func (p *pair) send(t *tally, b []byte, to netip.AddrPort, via link) {
-	t.wrote(p.write(b, to, via), via.name, func() string {
+	t.wrote(p.write(t, b, to, via), via.name, func() string {
 		if via.name == "" {
 			return fmt.Sprintf("send to %v", to)
 		}

@@ -129,6 +129,8 @@ func (c *fakeConn) leave(index int) {
 
 func (c *fakeConn) buffer() int { return receiveBuffer }
 
+func (c *fakeConn) local() netip.AddrPort { return c.addr }
+
 func (c *fakeConn) close() error {
 	close(c.closed)
 	return nil

@@ -139,7 +139,7 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 	if err := s.cfg.complete(); err != nil {
 		return nil, err
 	}
-	a, err := newAsker(ctx, s.cfg, &tally{log: s.cfg.Logger})
+	a, err := newAsker(ctx, s.cfg, &tally{log: s.cfg.Logger, watch: newWatcher(s.cfg)})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type packetConn interface {
 	// buffer is how many bytes the system keeps for what was not read yet; 0: it
 	// does not tell.
 	buffer() int
+	// local is what the socket is bound to.
+	local() netip.AddrPort
 	close() error
 }
 
@@ -129,6 +131,11 @@ func (s *socket) leave(index int) {
 }
 
 func (s *socket) buffer() int { return s.granted }
+
+func (s *socket) local() netip.AddrPort {
+	at := s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
 
 func (s *socket) close() error { return s.conn.Close() }
 

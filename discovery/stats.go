@@ -71,6 +71,7 @@ type tally struct {
 	stats Stats
 	at    map[string]int // index into stats.Interfaces, by name
 	log   *slog.Logger
+	watch *watcher // nil: nobody watches
 }
 
 func (t *tally) snapshot() Stats {

@@ -43,8 +43,12 @@ type Conn struct {
 	grow     bool   // the last read filled its buffer
 	deadline time.Time
 
-	wmu  sync.Mutex
-	sent atomic.Int64 // when the last write ended, Unix nanoseconds
+	watch  func(Frame) // nil: nobody watches
+	stream stream      // of what is read, where somebody does
+
+	wmu    sync.Mutex
+	writes uint64       // counted where somebody watches
+	sent   atomic.Int64 // when the last write ended, Unix nanoseconds
 }
 
 // NewConn makes a Conn of a connection whose handshake is still to come, which
@@ -81,6 +85,9 @@ func (c *Conn) Read() (Message, error) {
 			return nil, err
 		}
 		m, err := Decode(body)
+		if c.watch != nil {
+			c.tellRead(body, m, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -98,6 +105,9 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 func (c *Conn) next() ([]byte, error) {
 	if err := c.refreshDeadline(); err != nil {
 		return nil, err
+	}
+	if c.watch != nil {
+		return c.nextWatched()
 	}
 	if c.r == c.w {
 		c.release()
@@ -136,6 +146,9 @@ func (c *Conn) fill(n int) error {
 		c.makeRoom()
 		got, err := c.nc.Read(c.buf[c.w:])
 		c.w += got
+		if c.watch != nil {
+			c.stream.moved(got)
+		}
 		c.grow = c.w == len(c.buf)
 		if err != nil && c.w-c.r < n {
 			if errors.Is(err, io.EOF) {
@@ -214,6 +227,9 @@ func (c *Conn) WriteFrames(frames []byte) error {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
 			return err
 		}
+	}
+	if c.watch != nil {
+		c.tellWrite(frames)
 	}
 	_, err := c.nc.Write(frames)
 	c.sent.Store(time.Now().UnixNano())

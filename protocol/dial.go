@@ -41,19 +41,29 @@ func Dial(ctx context.Context, addr string, config *tls.Config, hello *Hello) (*
 // is closed.
 func Handshake(ctx context.Context, nc net.Conn, hello *Hello) (*Conn, *Welcome, error) {
 	c := NewConn(nc)
-	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	welcome, err := c.Handshake(ctx, hello)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, welcome, nil
+}
+
+// Handshake says hello on a Conn that NewConn made, and waits for welcome. When
+// it fails, the connection is closed.
+func (c *Conn) Handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
+	stop := context.AfterFunc(ctx, func() { c.nc.Close() })
 	welcome, err := c.handshake(ctx, hello)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		nc.Close()
+		c.nc.Close()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	return c, welcome, nil
+	return welcome, nil
 }
 
 func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {

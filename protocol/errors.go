@@ -26,7 +26,7 @@ const (
 	CodeIDConflict   Code = "id_conflict"   // this id belongs to another entry: post again under a new id
 	CodeForbidden    Code = "forbidden"     // this user may not do that: tell the user
 	CodeAuth         Code = "auth"          // who you are was not proved; the connection ends: ask the user
-	CodeLimit        Code = "limit"         // a limit in welcome is reached: leave something first
+	CodeLimit        Code = "limit"         // a limit is reached: leave something first; a bot waits for a person, or as long as the text says
 	CodeUnavailable  Code = "unavailable"   // a passing fault (disk full, log away): connect again after retry_after
 	CodeShuttingDown Code = "shutting_down" // the server stops or restarts: connect again after retry_after
 	CodeUnsupported  Code = "unsupported"   // this server cannot do that: do without

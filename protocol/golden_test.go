@@ -33,6 +33,7 @@ var golden = []Message{
 	&Welcome{Version: 1, Software: "lanchat/1", Server: "Hack Night", Epoch: id(9), User: user(1), Nick: "alice", Guest: true,
 		Limits: Limits{Frame: MaxFrame, Text: 16384, Rooms: 100, Pending: 1024, PostRate: 20}},
 	&Join{Ref: 1, Room: "lobby", After: 41, Live: true},
+	&Join{Ref: 1, Room: "build", Live: true, Quiet: true},
 	&Joined{Ref: 1, Room: "lobby", Topic: "tonight: pizza", Head: 42, Read: 40, Reset: true, Count: 1,
 		Members: []Member{{User: user(1), Nick: "alice", Guest: true, Bot: true}}, More: true},
 	&Leave{Ref: 2, Room: "lobby"},

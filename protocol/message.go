@@ -73,6 +73,7 @@ type Join struct {
 	Room  string `msgpack:"room"`
 	After uint64 `msgpack:"after,omitempty"` // the last seq that the client has; 0: none
 	Live  bool   `msgpack:"live,omitempty"`  // no replay: begin at the head, whatever After says
+	Quiet bool   `msgpack:"quiet,omitempty"` // only to post: nothing of the room is sent
 }
 
 // Joined answers Join. Without a ref it is a notice: somebody opened a direct

@@ -66,7 +66,8 @@
 // once, and new ones as they come. When more than 1,000 were missed the oldest
 // of them are left out, and skipped says which: history has them. joined has
 // reset when the cursor lies above head; then the room is replayed from the
-// start.
+// start. With live nothing is replayed; with quiet nothing of the room is sent at
+// all but the answers to what one asks and posts: for those who only post.
 //
 // An entry: in (room), seq, id, by (user), as (nick), guest, bot, at
 // (nanoseconds since 1970 by the server's clock), kind (text when left out,
@@ -103,13 +104,20 @@
 // nothing that was sent after it; the client connects again and sends from
 // there, so its lines keep their order.
 //
+// A session is a bot's when its hello said so; its entries carry bot, and so does
+// a member who is in the room by such sessions alone. A bot does not answer bots,
+// and not itself. Should one do so all the same: what all the bots of a room post
+// (of every kind, topics too) is limited to 500 at once and one a second more,
+// until a person posts there, which gives them all 500 again. Over it a bot's post
+// is refused with limit, and the text says when one may be made again.
+//
 // # Requests
 //
 // Every request but post, read, typing, ping and pong may carry ref, a number
 // other than 0; its answer, or the error, carries it back. Answers come in the
 // order of the requests.
 //
-//	join {ref, room, after, live}         joined {ref, room, topic, head, read, reset, count, members, more}
+//	join {ref, room, after, live, quiet}  joined {ref, room, topic, head, read, reset, count, members, more}
 //	leave {ref, room}                     left {ref, room}
 //	post {id, room, kind, text, to}       ack {id, room, seq, at}
 //	history {ref, room, before, after,    page {ref, room, entries, more}

@@ -51,7 +51,7 @@ const (
 	outboxPosts   = 10_000   // posts that are not yet acknowledged
 	outboxBytes   = 16 << 20 // the same, in bytes of text
 	maxRequests   = 256      // requests that are not yet sent
-	window        = 256      // posts that are sent and not yet acknowledged
+	window        = 1024     // posts that are sent and not yet acknowledged; fewer where the server says so
 	roundTripEach = 10 * time.Second
 	deadAfter     = 20 * time.Second // without a pong
 )
@@ -73,9 +73,14 @@ type Config struct {
 	// After is the cursor for Rooms; with Live set there is no replay at all.
 	After uint64
 	Live  bool
+	// Quiet has nothing of Rooms sent: for a client that only posts.
+	Quiet bool
 	// Journals is the directory in which unsent posts, cursors and what the user
 	// keeps on this side are kept across restarts; empty: they end with the process.
 	Journals string
+	// Watch is asked at each new connection, before hello, for whom to tell of its
+	// frames (see protocol.Conn.Watch); the answer may be nil. Nil: nobody watches.
+	Watch func(*Dialed) func(protocol.Frame)
 
 	random func() float64 // for the backoff; nil: math/rand
 }
@@ -93,6 +98,7 @@ type Client struct {
 	me       protocol.UserID
 	rooms    []*wish
 	outbox   outbox
+	window   int // of this connection
 	requests []protocol.Message
 	refs     uint32
 	joins    map[uint32]string // rooms whose join is not yet answered, by ref
@@ -109,6 +115,7 @@ type wish struct {
 	room   string
 	cursor uint64
 	live   bool // no replay at the first join
+	quiet  bool // nothing of it is to be sent
 	asked  bool // the join was sent over this connection
 	in     bool // and answered: what comes of the room is for this stay in it
 }
@@ -118,7 +125,7 @@ func New(cfg Config) *Client {
 	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), keeper: newKeeper(cfg.Journals), joins: map[uint32]string{}, leaves: map[uint32]string{},
 		wake: make(chan struct{}, 1), drained: make(chan struct{})}
 	for _, room := range cfg.Rooms {
-		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live})
+		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live, quiet: cfg.Quiet})
 	}
 	return c
 }

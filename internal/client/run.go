@@ -130,7 +130,11 @@ func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protoco
 		c.mu.Lock()
 		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot}
 		c.mu.Unlock()
-		conn, welcome, err := protocol.Handshake(ctx, link.Conn, hello)
+		conn := protocol.NewConn(link.Conn)
+		if c.cfg.Watch != nil {
+			conn.Watch(c.cfg.Watch(link))
+		}
+		welcome, err := conn.Handshake(ctx, hello)
 		if errors.Is(err, protocol.ErrGreeted) && again {
 			continue
 		}
@@ -209,6 +213,9 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 		Wiped:  !c.epoch.IsZero() && c.epoch != w.Epoch,
 	}
 	c.up, c.epoch, c.me = true, w.Epoch, w.User
+	if c.window = window; w.Limits.Pending > 0 {
+		c.window = min(window, int(w.Limits.Pending))
+	}
 	c.journal.wiped(w.Epoch)
 	clear(c.joins)
 	for _, room := range c.rooms {

@@ -98,12 +98,12 @@ func (l *session) next() []protocol.Message {
 			w.asked = true
 			ref := c.nextRef()
 			c.joins[ref] = w.room
-			ms = append(ms, &protocol.Join{Ref: ref, Room: w.room, After: w.cursor, Live: w.live && w.cursor == 0})
+			ms = append(ms, &protocol.Join{Ref: ref, Room: w.room, After: w.cursor, Live: w.live && w.cursor == 0, Quiet: w.quiet})
 		}
 	}
 	ms = append(ms, c.requests...)
 	c.requests = nil
-	for _, p := range c.outbox.next(window) {
+	for _, p := range c.outbox.next(c.window) {
 		ms = append(ms, &p)
 	}
 	return ms
