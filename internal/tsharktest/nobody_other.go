@@ -1,0 +1,7 @@
+//go:build !unix
+
+package tsharktest
+
+import "os/exec"
+
+func asNobodyElse(*exec.Cmd, string) {}
