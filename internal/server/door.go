@@ -150,7 +150,8 @@ func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error)
 			return nil, protocol.Errorf(protocol.CodeBadNick, "a nick is needed")
 		}
 		ss = s.newSession(d)
-		who, err := s.people.arrive(ss, user, guest, hello.Bot, hello.Nick)
+		ss.bot = hello.Bot
+		who, err := s.people.arrive(ss, user, guest, hello.Nick)
 		if err != nil {
 			ss.cancel()
 			ss = nil
@@ -223,7 +224,7 @@ func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
 	}
 	ss := s.newSession(d)
 	d.ss = ss
-	if _, err := s.people.arrive(ss, randomUser(), true, false, ""); err != nil {
+	if _, err := s.people.arrive(ss, randomUser(), true, ""); err != nil {
 		ss.cancel()
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type Limits struct {
 	PendingBytes int // the same, in bytes
 	PostRate     int // posts a second of one session, in the long run
 	PostBurst    int // posts that one session may send at once
+	BotRate      int // posts a second of all bots of a room together, in the long run
+	BotBurst     int // posts that they may send at once, and again when a person has posted there
 }
 
 // DefaultLimits are the limits unless Config says otherwise.
@@ -32,6 +34,8 @@ var DefaultLimits = Limits{
 	PendingBytes: 1 << 20,
 	PostRate:     100,
 	PostBurst:    1_000,
+	BotRate:      1,
+	BotBurst:     500,
 }
 
 func (l Limits) orDefaults() Limits {
@@ -85,15 +89,46 @@ type bucket struct {
 func (b *bucket) take(now time.Time, rate, burst int) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.fill(now, rate, burst)
+	b.tokens--
+	return b.debt(0, rate)
+}
+
+// try takes one token if there is one, and otherwise returns how long it will be
+// until there is.
+func (b *bucket) try(now time.Time, rate, burst int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill(now, rate, burst)
+	wait := b.debt(1, rate)
+	if wait == 0 {
+		b.tokens--
+	}
+	return wait
+}
+
+// full reports whether the bucket is as if it had never been used.
+func (b *bucket) full(now time.Time, rate, burst int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill(now, rate, burst)
+	return b.tokens >= float64(burst)
+}
+
+// fill adds what has come since the last time. b.mu is held.
+func (b *bucket) fill(now time.Time, rate, burst int) {
 	if b.filled.IsZero() {
 		b.tokens = float64(burst)
 	} else {
 		b.tokens = min(float64(burst), b.tokens+now.Sub(b.filled).Seconds()*float64(rate))
 	}
 	b.filled = now
-	b.tokens--
-	if b.tokens >= 0 {
+}
+
+// debt is how long it takes until there are so many tokens. b.mu is held.
+func (b *bucket) debt(tokens float64, rate int) time.Duration {
+	if b.tokens >= tokens {
 		return 0
 	}
-	return time.Duration(-b.tokens / float64(rate) * float64(time.Second))
+	return time.Duration((tokens - b.tokens) / float64(rate) * float64(time.Second))
 }

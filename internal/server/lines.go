@@ -86,7 +86,7 @@ func (d *lines) answerHTTP() error {
 // greet says the first words, and lets the person hear the lobby.
 func (d *lines) greet() {
 	d.room = protocol.DefaultRoom
-	f, joined := d.ss.follow(d.room, false, replayLast(linesReplay))
+	f, joined := d.ss.follow(d.room, false, false, replayLast(linesReplay))
 	d.say("%s to %s. You are %s, and write to everybody in %s: one line, one message.\n/nick NAME to choose a name, /help for more.\n",
 		protocol.Greeting, safetext.Line(d.ss.srv.cfg.Name), d.ss.person.name(), d.room)
 	d.ss.show(f, joined)
@@ -286,6 +286,9 @@ func appendPeople(dst []byte, people []protocol.Member, count uint32) []byte {
 // nobody can write a line that looks like another's.
 func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
 	who := shownNick(e.Nick, e.Guest)
+	if e.Bot {
+		who += " (bot)" // no nick has a space
+	}
 	if e.Gone {
 		return fmt.Appendf(dst, "* %s has deleted this message\n", who)
 	}

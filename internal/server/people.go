@@ -35,7 +35,6 @@ type people struct {
 type person struct {
 	user  protocol.UserID
 	guest bool
-	bot   bool
 	nick  atomic.Pointer[string]
 
 	sessions map[*session]struct{} // guarded by people.mu, as is rooms
@@ -43,10 +42,6 @@ type person struct {
 }
 
 func (p *person) name() string { return *p.nick.Load() }
-
-func (p *person) asMember() protocol.Member {
-	return protocol.Member{User: p.user, Nick: p.name(), Guest: p.guest, Bot: p.bot}
-}
 
 func newPeople(s *Server) *people {
 	return &people{srv: s, byUser: map[protocol.UserID]*person{}, byNick: map[string]*person{}}
@@ -73,7 +68,7 @@ const guestPrefix = "guest-"
 
 // arrive makes a session somebody's. The nick granted may be a free variant of
 // the one wanted; without a wanted one a guest gets a number.
-func (p *people) arrive(ss *session, user protocol.UserID, guest, bot bool, want string) (*person, error) {
+func (p *people) arrive(ss *session, user protocol.UserID, guest bool, want string) (*person, error) {
 	if want != "" {
 		if err := checkNick(want); err != nil {
 			return nil, err
@@ -81,7 +76,7 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest, bot bool, want
 	}
 	p.naming.Lock()
 	defer p.naming.Unlock()
-	who := p.join(ss, user, guest, bot)
+	who := p.join(ss, user, guest)
 	if want == "" {
 		want = p.nextGuest()
 	}
@@ -93,12 +88,12 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest, bot bool, want
 }
 
 // join adds a session to its person.
-func (p *people) join(ss *session, user protocol.UserID, guest, bot bool) *person {
+func (p *people) join(ss *session, user protocol.UserID, guest bool) *person {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	who := p.byUser[user]
 	if who == nil {
-		who = &person{user: user, guest: guest, bot: bot, sessions: map[*session]struct{}{}}
+		who = &person{user: user, guest: guest, sessions: map[*session]struct{}{}}
 		who.nick.Store(new(string))
 		p.byUser[user] = who
 	}
@@ -116,12 +111,7 @@ func (p *people) nextGuest() string {
 // variant gives a person want, or want-2, want-3, … when it is another's.
 func (p *people) variant(who *person, want string, by *session) error {
 	for n := 1; n <= 1000; n++ {
-		nick := want
-		if n > 1 {
-			suffix := fmt.Sprint("-", n)
-			nick = cutUTF8(want, protocol.MaxNick-len(suffix)) + suffix
-		}
-		if err := p.claim(who, nick, by); !errors.Is(err, roomlog.ErrNickTaken) {
+		if err := p.claim(who, variantOf(want, n), by); !errors.Is(err, roomlog.ErrNickTaken) {
 			return err
 		}
 	}

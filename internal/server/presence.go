@@ -100,7 +100,7 @@ func (r *room) tell(now time.Time) bool {
 			fmt.Fprintf(&lines, "* %s is now %s\n", in.told, name)
 		}
 		in.told = name
-		m.Joined = append(m.Joined, in.person.asMember())
+		m.Joined = append(m.Joined, in.asMember())
 	}
 	if big {
 		clear(r.changed)

@@ -61,13 +61,7 @@ func (ss *session) access(room string) error {
 		}
 		return nil
 	}
-	if err := protocol.ValidRoom(room); err != nil {
-		return protocol.Errorf(protocol.CodeBadRoom, "%v", err)
-	}
-	if safetext.Line(room) != room {
-		return protocol.Errorf(protocol.CodeBadRoom, "a room's name has no characters that cannot be seen")
-	}
-	return nil
+	return openRoom(room)
 }
 
 // followed returns the session's follow of a room that it has joined.
@@ -108,7 +102,7 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 			if reset = after > head; reset {
 				after = 0
 			}
-			if m.Live {
+			if m.Live || m.Quiet {
 				after = head
 			}
 			if head-after > replayMax {
@@ -118,7 +112,7 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 			return after
 		}
 	}
-	f, joined := ss.follow(m.Room, true, replay)
+	f, joined := ss.follow(m.Room, true, m.Quiet, replay)
 	joined.Ref, joined.Reset, joined.Read = m.Ref, reset, ss.srv.log.Marker(ss.person.user, m.Room)
 	if skipped.To > 0 {
 		ss.show(f, joined, &skipped)
@@ -188,12 +182,9 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 	if m.ID.Version() != 7 {
 		return nil, protocol.Errorf(protocol.CodeBadID, "a post's id is a UUIDv7")
 	}
-	if max := ss.srv.limits.Text; len(m.Text) > max {
-		return nil, protocol.Errorf(protocol.CodeTooLong, "a message has at most %d bytes, this one has %d", max, len(m.Text))
-	}
-	text := safetext.Text(m.Text)
-	if max := ss.srv.limits.Text; len(text) > max {
-		return nil, protocol.Errorf(protocol.CodeTooLong, "a message has at most %d bytes, this one has %d with its control characters made visible", max, len(text))
+	text, err := ss.srv.cleanText(m.Text)
+	if err != nil {
+		return nil, err
 	}
 	kind := m.Kind
 	needsTarget := false
@@ -207,7 +198,7 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 		return nil, protocol.Errorf(protocol.CodeUnsupported, "this server takes no posts of the kind %q", safetext.Line(string(kind)))
 	}
 	if strings.TrimSpace(text) == "" && kind != protocol.KindDelete {
-		return nil, protocol.Errorf(protocol.CodeBadText, "a message needs a text")
+		return nil, errNoText
 	}
 	if kind == protocol.KindReaction {
 		text = safetext.Line(m.Text)
@@ -220,8 +211,11 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 			return nil, err
 		}
 	}
+	if err := ss.mayPostNow(m.Room, m.ID); err != nil {
+		return nil, err
+	}
 	p := ss.person
-	return &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: p.bot,
+	return &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
 		Kind: kind, Text: text, Target: m.Target}, nil
 }
 
@@ -362,8 +356,12 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 	if len(topic) > protocol.MaxTopic {
 		return protocol.Errorf(protocol.CodeTooLong, "a topic has at most %d bytes, this one has %d", protocol.MaxTopic, len(topic))
 	}
+	id := protocol.NewID()
+	if err := ss.mayPostNow(m.Room, id); err != nil {
+		return err
+	}
 	p := ss.person
-	e := &protocol.Entry{ID: protocol.NewID(), Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: p.bot,
+	e := &protocol.Entry{ID: id, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
 		Kind: protocol.KindTopic, Text: topic}
 	ss.submit(e, func() {
 		if ss.topics == nil {

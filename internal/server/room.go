@@ -35,8 +35,18 @@ type room struct {
 type member struct {
 	person   *person
 	sessions int
+	bots     int    // of the sessions
 	told     string // the nick under which the room knows the person
 }
+
+// asMember is how the room's people are told of a member: as a bot where it is
+// nothing else.
+func (m *member) asMember() protocol.Member {
+	p := m.person
+	return protocol.Member{User: p.user, Nick: p.name(), Guest: p.guest, Bot: m.isBot()}
+}
+
+func (m *member) isBot() bool { return m.bots == m.sessions }
 
 // follow is one session's interest in one room. The cursors belong to the
 // session's writer.
@@ -45,6 +55,7 @@ type follow struct {
 	session     *session
 	at          int  // in room.followers
 	member      bool // counts as present; guarded by room.mu
+	quiet       bool // is sent nothing of the room
 	cursor      uint64
 	eventCursor uint64
 }
@@ -95,9 +106,12 @@ func (r *room) closeIfEmpty() {
 
 // add adds a follower. r.mu is held.
 func (r *room) add(f *follow) {
-	k := f.session.door.kind()
 	f.at = len(r.followers)
 	r.followers = append(r.followers, f)
+	if f.quiet {
+		return
+	}
+	k := f.session.door.kind()
 	if r.doors[k]++; r.entries[k] == nil {
 		r.entries[k] = newTail(tailMin, r.head.Load())
 		r.events[k] = newTail(eventTailBytes, r.eventHead.Load())
@@ -121,9 +135,13 @@ func (r *room) remove(f *follow) {
 	r.followers[f.at].at = f.at
 	r.followers[last] = nil
 	r.followers = r.followers[:last]
-	if r.doors[k]--; r.doors[k] == 0 {
+	switch {
+	case f.quiet:
+	case r.doors[k] == 1:
+		r.doors[k] = 0
 		r.entries[k], r.events[k] = nil, nil
-	} else {
+	default:
+		r.doors[k]--
 		r.entries[k].limit = tailLimit(r.doors[k])
 	}
 	r.depart(f)
@@ -146,7 +164,19 @@ func (r *room) enter(f *follow) {
 		r.touch(p)
 		r.srv.people.entered(p)
 	}
-	m.sessions++
+	was := m.isBot()
+	m.count(f.session, +1)
+	if m.isBot() != was {
+		r.touch(p)
+	}
+}
+
+// count counts a session in, or out.
+func (m *member) count(ss *session, by int) {
+	m.sessions += by
+	if ss.bot {
+		m.bots += by
+	}
 }
 
 // depart ends a follower's membership. r.mu is held.
@@ -157,7 +187,11 @@ func (r *room) depart(f *follow) {
 	f.member = false
 	user := f.session.person.user
 	m := r.members[user]
-	if m.sessions--; m.sessions > 0 {
+	was := m.isBot()
+	if m.count(f.session, -1); m.sessions > 0 {
+		if m.isBot() != was {
+			r.touch(m.person)
+		}
 		return
 	}
 	delete(r.members, user)
@@ -218,7 +252,9 @@ func (r *room) event(m protocol.Message, lines string) {
 
 func (r *room) wakeAll() {
 	for _, f := range r.followers {
-		f.session.wake()
+		if !f.quiet {
+			f.session.wake()
+		}
 	}
 }
 
@@ -232,7 +268,7 @@ func (r *room) some(after protocol.UserID, limit int) (list []protocol.Member, m
 	rest := r.order[at:]
 	n := min(len(rest), limit)
 	for _, u := range rest[:n] {
-		list = append(list, r.members[u].person.asMember())
+		list = append(list, r.members[u].asMember())
 	}
 	return list, n < len(rest)
 }

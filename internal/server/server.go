@@ -28,7 +28,8 @@
 // # Bounds
 //
 // Everything a client can make grow is bounded by [Limits]: connections,
-// handshakes, rooms, text, posts in flight, unread replies. A session costs its
+// handshakes, rooms, text, posts in flight, unread replies, and what the bots of a
+// room say among themselves. A session costs its
 // reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
 // behind which it is no longer read; what it has not read of its rooms costs
 // nothing.
@@ -70,6 +71,7 @@ type Server struct {
 	logger *slog.Logger
 	limits Limits
 	people *people
+	bots   botTalk
 
 	mu         sync.Mutex
 	listener   net.Listener

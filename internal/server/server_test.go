@@ -410,3 +410,50 @@ func TestSearch(t *testing.T) {
 	ann.fails(protocol.CodeTooLong, &protocol.Search{Ref: 7, Query: strings.Repeat("x", 2000)})
 	ann.fails(protocol.CodeBadRoom, &protocol.Search{Ref: 8, Query: "x in:a:b"})
 }
+
+// Who joins quietly posts and is answered, is seen, and is sent nothing of the room.
+func TestQuietJoin(t *testing.T) {
+	_, addr := start(t)
+	ann, pipe := connect(t, addr, "ann"), connect(t, addr, "pipe")
+	ann.join("lobby", 0)
+	ann.say("lobby", "before")
+	pipe.send(&protocol.Join{Ref: 7, Room: "lobby", Quiet: true})
+	if j := any1[*protocol.Joined](pipe); j.Head != 1 || j.Count != 2 {
+		t.Errorf("joined: %+v", j)
+	}
+	await(ann, func(p *protocol.Presence) bool {
+		return slices.ContainsFunc(p.Joined, func(m protocol.Member) bool { return m.Nick == "pipe" })
+	})
+	id := protocol.NewID()
+	pipe.send(&protocol.Post{ID: id, Room: "lobby", Text: "one line of many"})
+	ann.hears("one line of many")
+	ann.say("lobby", "thank you")
+	pipe.send(&protocol.Ping{N: 5})
+	for acked := false; ; {
+		m, err := pipe.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, ok := m.(*protocol.Ack); ok && a.ID == id {
+			acked = true
+			continue
+		}
+		if p, ok := m.(*protocol.Pong); !ok || p.N != 5 || !acked {
+			t.Errorf("it is sent %+v, acknowledged: %v", m, acked)
+		}
+		break
+	}
+	pipe.send(&protocol.History{Ref: 8, Room: "lobby"}) // what it asks for it gets
+	if p := any1[*protocol.Page](pipe); len(p.Entries) != 3 {
+		t.Errorf("%d entries", len(p.Entries))
+	}
+	// It can change its mind, and leaves like everybody.
+	if j := pipe.join("lobby", 0); j.Head != 3 {
+		t.Errorf("joined: %+v", j)
+	}
+	pipe.hears("before")
+	pipe.send(&protocol.Join{Ref: 9, Room: "lobby", Quiet: true}, &protocol.Leave{Ref: 10, Room: "lobby"})
+	await(pipe, func(l *protocol.Left) bool { return l.Ref == 10 })
+	await(ann, func(p *protocol.Presence) bool { return slices.Contains(p.Left, pipe.welcome.User) })
+	ann.say("lobby", "goodbye")
+}

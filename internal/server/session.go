@@ -18,6 +18,7 @@ type session struct {
 	srv    *Server
 	door   door
 	person *person
+	bot    bool // this session is one; the person's others may not be
 	poster *roomlog.Poster
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
@@ -229,10 +230,10 @@ func (ss *session) following(room string) *follow {
 
 // follow begins to follow a room behind a cursor. What it returns is not yet
 // seen by the writer: show does that, together with the reply that comes first.
-func (ss *session) follow(name string, member bool, cursor func(head uint64) uint64) (*follow, *protocol.Joined) {
+func (ss *session) follow(name string, member, quiet bool, cursor func(head uint64) uint64) (*follow, *protocol.Joined) {
 	r := ss.srv.open(name)
 	defer r.mu.Unlock()
-	f := &follow{room: r, session: ss}
+	f := &follow{room: r, session: ss, quiet: quiet}
 	r.add(f)
 	if member {
 		r.enter(f)

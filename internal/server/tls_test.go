@@ -34,11 +34,16 @@ func startTLS(t testing.TB, change ...func(*Config)) (*Server, string) {
 // connectTLS connects as the owner of a key, or without one as a guest.
 func connectTLS(t testing.TB, addr string, key *identity.Identity, nick string) *peer {
 	t.Helper()
+	return connectTLSAs(t, addr, key, &protocol.Hello{Nick: nick})
+}
+
+func connectTLSAs(t testing.TB, addr string, key *identity.Identity, hello *protocol.Hello) *peer {
+	t.Helper()
 	config := identity.GuestTLS(nil)
 	if key != nil {
 		config = key.ClientTLS(nil)
 	}
-	c, w, err := protocol.Dial(t.Context(), addr, config, &protocol.Hello{Nick: nick})
+	c, w, err := protocol.Dial(t.Context(), addr, config, hello)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func TestNewsDuringTheHandshake(t *testing.T) {
 	defer a.Close()
 	d := &native{} // its connection comes with the welcome
 	ss := s.newSession(d)
-	if _, err := s.people.arrive(ss, user, false, false, "ann"); err != nil {
+	if _, err := s.people.arrive(ss, user, false, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	connectTLS(t, addr, key, "anna")

@@ -118,7 +118,7 @@ func (ss *session) appendNews(replies *[]byte) {
 // gather adds what the room has for this follow, as far as there is space.
 func (f *follow) gather(ss *session, out *output) error {
 	r := f.room
-	if f.cursor >= r.head.Load() && f.eventCursor >= r.eventHead.Load() {
+	if f.quiet || f.cursor >= r.head.Load() && f.eventCursor >= r.eventHead.Load() {
 		return nil
 	}
 	kind := ss.door.kind()

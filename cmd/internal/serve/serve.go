@@ -40,7 +40,8 @@ type Config struct {
 	Keep        roomlog.Keep
 	NoDiscovery bool
 	Discovery   discovery.Config
-	PostRate    int // 0: the default
+	PostRate    int    // 0: the default
+	Webhook     string // IP:PORT at which the webhook listens; empty: there is none
 	Software    string
 	Logger      *slog.Logger
 }
@@ -52,6 +53,7 @@ type Server struct {
 	Key  identity.Fingerprint
 	// DiscoveryProblem says why the server cannot be found by name; nil when it can.
 	DiscoveryProblem error
+	Webhook          netip.AddrPort // zero unless there is one
 
 	bound  netip.AddrPort
 	stop   context.CancelFunc
@@ -78,9 +80,19 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	var hook net.Listener
+	if cfg.Webhook != "" {
+		if hook, err = listenWebhook(cfg); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
 	log, err := openLog(cfg)
 	if err != nil {
 		l.Close()
+		if hook != nil {
+			hook.Close()
+		}
 		return nil, err
 	}
 	bound := l.Addr().(*net.TCPAddr).AddrPort()
@@ -105,6 +117,9 @@ func Start(cfg Config) (*Server, error) {
 		}
 		stop()
 	})
+	if hook != nil {
+		s.runWebhook(ctx, cfg, hook, engine)
+	}
 	if cfg.NoDiscovery {
 		s.DiscoveryProblem = errors.New("discovery is switched off")
 	} else {

@@ -20,5 +20,17 @@ func Version() string {
 	return "dev"
 }
 
+// Date is the day of this build's commit, "" when it is not known.
+func Date() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" && len(s.Value) >= len("2026-11-01") {
+				return s.Value[:len("2026-11-01")]
+			}
+		}
+	}
+	return ""
+}
+
 // Software is how this build calls itself towards a peer.
 func Software() string { return "lanchat/" + Version() }
