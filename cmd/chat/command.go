@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"lanchat/cmd/internal/man"
 	"lanchat/cmd/internal/serve"
 	"lanchat/discovery"
+	"lanchat/internal/wiretap"
 	"lanchat/protocol"
 
 	"github.com/spf13/cobra"
@@ -26,10 +28,16 @@ type options struct {
 	interfaces []string
 	// noDiscovery: not one datagram is sent or listened for.
 	noDiscovery bool
+	// tap sees every datagram; nil: nobody does.
+	tap *wiretap.Tap
 }
 
 func (o *options) discovery() discovery.Config {
-	return discovery.Config{Port: int(o.port), Interfaces: o.interfaces, Confirm: serve.Confirm}
+	cfg := discovery.Config{Port: int(o.port), Interfaces: o.interfaces, Confirm: serve.Confirm}
+	if o.tap != nil {
+		cfg.Watch = o.tap.Ear()
+	}
+	return cfg
 }
 
 // environment says which flag each variable stands in for.
@@ -78,12 +86,14 @@ stand in for the flags; NO_COLOR switches colours off.`,
 	f.StringSliceVar(&a.o.interfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to look on")
 	f.BoolVar(&a.o.noDiscovery, "no-discovery", false, "send no datagram and listen for none, where that is unwelcome: servers are found by their address, or where they were before")
 	root.AddCommand(a.hostCommand(), a.joinCommand(), a.lsCommand(), a.sendCommand(), a.tailCommand(),
-		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
+		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.wireCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
 	// Flags are explained within the columns of a small terminal.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	root.AddCommand(man.Command(aboutManual()))
+	a.completions(root) // of all commands that there are by now
 	return root
 }
 
@@ -140,7 +150,7 @@ func loginName() string {
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version of this program", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version of this program", Example: "  chat version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(a.out, "chat %s, protocol %d, discovery %d\n", serve.Version(), protocol.Version, discovery.Version)
 			return err

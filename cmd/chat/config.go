@@ -56,7 +56,7 @@ func (a *app) tell() tui.Tell {
 // screen is what the user's file says about the chat on a screen.
 func (a *app) screen(c *client.Client) tui.Config {
 	return tui.Config{Engine: c, Room: a.o.room, Version: serve.Version(), Settings: a.settings, Tell: a.tell(),
-		Default: client.Policy(a.file.Notify.Default), Remarks: a.remarks}
+		Default: client.Policy(a.file.Notify.Default), Remarks: a.remarks, Wire: a.recorder.source()}
 }
 
 // introduce asks for the user's nick at the very first start: where there is

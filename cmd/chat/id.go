@@ -42,6 +42,7 @@ good reason.`,
 	}
 	cmd.AddCommand(
 		&cobra.Command{Use: "export", Short: "Print your key, for import on another device", Args: cobra.NoArgs,
+			Example: `  chat id export | ssh laptop chat id import`,
 			RunE: func(*cobra.Command, []string) error {
 				id, _, err := openFiles()
 				if err != nil {
@@ -51,8 +52,11 @@ good reason.`,
 				return err
 			}},
 		&cobra.Command{Use: "import [FILE]", Short: "Take over a key that export has printed", Args: cobra.MaximumNArgs(1),
+			Example: `  chat id import key.pem
+  ssh desk chat id export | chat id import`,
 			RunE: func(_ *cobra.Command, args []string) error { return a.importKey(args) }},
 		&cobra.Command{Use: "forget NAME", Short: "Forget a server's key, so that the next one met is taken", Args: cobra.ExactArgs(1),
+			Example: `  chat id forget "Hack Night"`,
 			RunE: func(_ *cobra.Command, args []string) error {
 				pins, err := openPins()
 				if err != nil {

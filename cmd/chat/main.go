@@ -54,8 +54,9 @@ type app struct {
 
 	file      *config.File
 	settings  *tui.Settings
-	nickGiven bool     // by a flag, the environment or the config file
-	remarks   []string // to be said in the talk
+	nickGiven bool      // by a flag, the environment or the config file
+	remarks   []string  // to be said in the talk
+	recorder  *recorder // of the wire, where there is a screen to show it; else nil
 }
 
 var errHangup = errors.New("the terminal is gone")

@@ -58,7 +58,7 @@ func (a *app) hostCommand() *cobra.Command {
 joins it. What was said is there again when you host the same name again;
 chatd runs a room that stays when you leave.`,
 		Example: `  chat host "Hack Night"
-  chat host "Hack Night" --no-discovery   for those who are told the address`,
+  chat host "Hack Night" --no-discovery   for who is told the address`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := serve.DefaultName()
@@ -85,6 +85,7 @@ type hosting struct {
 // start is chat without a command.
 func (a *app) start(cmd *cobra.Command, _ []string) error {
 	ctx := cmd.Context()
+	a.record()
 	if a.o.server != "" || a.plain() {
 		t, err := a.theServer(ctx)
 		if err != nil {
@@ -121,6 +122,7 @@ func (a *app) joinTarget(ctx context.Context, t target) error {
 
 // join talks with a server until the user leaves.
 func (a *app) join(ctx context.Context, t target) error {
+	a.record()
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
@@ -133,6 +135,7 @@ func (a *app) join(ctx context.Context, t target) error {
 
 // host runs a server and talks with it.
 func (a *app) host(ctx context.Context, name string, h hosting) error {
+	a.record()
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
@@ -176,6 +179,9 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 		return err
 	}
 	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms, Journals: filepath.Join(home, "unsent")}
+	if a.recorder != nil {
+		cfg.Watch = a.recorder.stream
+	}
 	return a.withClient(ctx, cfg, func(ctx context.Context, c *client.Client) error {
 		if a.plain() {
 			return lines.Plain(ctx, lines.PlainConfig{Engine: c, In: a.in, Out: a.out, Room: a.o.room})

@@ -231,15 +231,22 @@ func (a *app) theServer(ctx context.Context) (target, error) {
 		return target{}, fmt.Errorf("%w; -s HOST:PORT goes to a server without looking", errDiscoveryOff)
 	case len(servers) == 0:
 		return target{}, fmt.Errorf("%w: no server can be heard; chat host NAME opens a room, -s HOST:PORT goes to one without looking, chat doctor says what is wrong", discovery.ErrNotFound)
-	case len(servers) > 1:
-		var text strings.Builder
-		text.WriteString("there are several servers; say which with --server:")
-		for _, s := range servers {
-			text.WriteString(fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr))
-		}
-		return target{}, usagef("%s", text.String())
 	}
-	return target{name: servers[0].Name}, nil
+	name, err := only(servers)
+	return target{name: name}, err
+}
+
+// only is the name of the one server that there is.
+func only(servers []discovery.Server) (name string, err error) {
+	if len(servers) == 1 {
+		return servers[0].Name, nil
+	}
+	var text strings.Builder
+	text.WriteString("there are several servers; say which with --server:")
+	for _, s := range servers {
+		text.WriteString(fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr))
+	}
+	return "", usagef("%s", text.String())
 }
 
 // list finds the servers there are: quickly when one answers, with patience

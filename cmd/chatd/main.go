@@ -12,7 +12,9 @@ import (
 	"strings"
 	"syscall"
 
+	"lanchat/cmd/internal/man"
 	"lanchat/cmd/internal/serve"
+	"lanchat/cmd/internal/shell"
 	"lanchat/discovery"
 	"lanchat/internal/roomlog"
 
@@ -37,12 +39,32 @@ type options struct {
 	discoveryPort       uint16
 	discoveryInterfaces []string
 	postRate            int
+	webhook             string
 	logLevel, logFormat string
 }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	var o options
 	started := false // from here on, what fails is no wrong usage
+	cmd := commands(&started, stderr)
+	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	if err := cmd.Execute(); err != nil {
+		fmt.Fprintf(stderr, "chatd: %v\n", err)
+		if started {
+			return exitFailed
+		}
+		fmt.Fprintln(stderr, "chatd --help shows what there is.")
+		return exitUsage
+	}
+	return exitDone
+}
+
+// commands makes the command tree. started is set once flags and arguments are
+// checked.
+func commands(started *bool, stderr io.Writer) *cobra.Command {
+	var o options
 	cmd := &cobra.Command{
 		Use:   "chatd",
 		Short: "Run a lanchat server",
@@ -51,7 +73,8 @@ with nc and telnet at its port. It runs until it gets SIGINT or SIGTERM, and
 then says goodbye to everybody.
 
 Once it is ready it prints one line on standard output:
-  ready name="Hack Night" addr=192.168.1.5:25252 key="words of the fingerprint"
+  ready name="Hack Night" addr=192.168.1.5:25252 key="words of the key"
+With --webhook its end is webhook=http://127.0.0.1:8080.
 
 Every flag can be given in the environment too: --post-rate as
 CHATD_POST_RATE.`,
@@ -59,7 +82,8 @@ CHATD_POST_RATE.`,
   chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo
   chatd --no-discovery          for those who are told the address
   chatd --keep 30d              forget what is older than 30 days
-  chatd --keep 10GB             keep as much as fits 10 GB`,
+  chatd --keep 10GB             keep as much as fits 10 GB
+  chatd --webhook 8080          take posts by HTTP from this host`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -77,11 +101,16 @@ CHATD_POST_RATE.`,
 			if o.postRate < 1 {
 				return fmt.Errorf("--post-rate: %d is no rate; it is a number of posts a second, at least 1", o.postRate)
 			}
+			if o.webhook != "" {
+				if o.webhook, err = serve.WebhookAddr(o.webhook); err != nil {
+					return fmt.Errorf("--webhook: %w", err)
+				}
+			}
 			if o.memory && o.keep.Keep != (roomlog.Keep{}) {
 				return errors.New("--keep: with --memory nothing is kept beyond the process, and of it only the newest 64 MiB")
 			}
-			started = true
-			return serveUntilSignal(o, logger, stdout)
+			*started = true
+			return serveUntilSignal(o, logger, cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
@@ -94,24 +123,14 @@ CHATD_POST_RATE.`,
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
 	f.IntVar(&o.postRate, "post-rate", 100, "posts a second that one person may send in the long run; a thousand may come at once")
+	f.StringVar(&o.webhook, "webhook", "", "take posts by HTTP at this `ADDR`: a port of this host's loopback, or ADDRESS:PORT,\nwhich others reach and anybody on the way can read; chatd webhook add makes tokens")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
-	cmd.AddCommand(exportCommand(&started), importCommand(&started))
-	cmd.SetArgs(args)
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	cmd.CompletionOptions.DisableDefaultCmd = true
-	if err := cmd.Execute(); err != nil {
-		fmt.Fprintf(stderr, "chatd: %v\n", err)
-		if started {
-			return exitFailed
-		}
-		fmt.Fprintln(stderr, "chatd --help shows what there is.")
-		return exitUsage
-	}
-	return exitDone
+	cmd.AddCommand(exportCommand(started), importCommand(started), webhookCommand(started), man.Command(aboutManual()))
+	shell.Add(cmd, func() *cobra.Command { return commands(new(bool), io.Discard) })
+	shell.Finish(cmd, func(*cobra.Command) cobra.CompletionFunc { return nil })
+	return cmd
 }
 
 // fromEnvironment sets the flags that were not given from CHATD_…
@@ -173,6 +192,7 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 	}
 	s, err := serve.Start(serve.Config{
 		Name: o.name, Listen: o.listen, Data: data, Memory: o.memory, Keep: o.keep.Keep, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
+		Webhook:   o.webhook,
 		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
 		Software:  serve.Software(), Logger: logger,
 	})
@@ -182,7 +202,11 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 	if s.DiscoveryProblem != nil && !o.noDiscovery {
 		logger.Warn("people may not find this server by name, but can join it by address", "err", s.DiscoveryProblem)
 	}
-	fmt.Fprintf(stdout, "ready name=%q addr=%s key=%q\n", s.Name, s.Addr, s.Key.Words())
+	ready := fmt.Sprintf("ready name=%q addr=%s key=%q", s.Name, s.Addr, s.Key.Words())
+	if s.Webhook.IsValid() {
+		ready += fmt.Sprintf(" webhook=http://%s", s.Webhook)
+	}
+	fmt.Fprintln(stdout, ready)
 	select {
 	case <-ctx.Done():
 		stop() // a second signal ends the process at once

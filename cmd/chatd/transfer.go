@@ -42,7 +42,7 @@ runs, the file log.db-wal of the server grows.
 
 Direct talks are left out unless --direct is given: they are private.`,
 		Example: `  chatd export --name "Hack Night" > hack-night.jsonl
-  chatd export --data /srv/chat --room build | jq -r 'select(.kind=="text").text'
+  chatd export --data /srv/chat --room build | jq -r 'select(.text).text'
   chatd export --direct | gzip > all.jsonl.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -10,6 +10,7 @@
 //	15:04 #lobby <ann> (corrected) hello all
 //	15:04 #lobby * bob reacts 👍 to ann: hello all
 //	15:04 #lobby * ann has deleted a message
+//	15:04 #lobby <cobot (bot)> the build is green
 //	15:04 #lobby -- a remark of this program
 //
 // A guest's nick, which no key proves, has a ~ before it. Further lines of a
@@ -119,6 +120,9 @@ func (p *printer) said(title string, e, about *protocol.Entry) error {
 
 func inWords(e, about *protocol.Entry) string {
 	who, text := client.ShownNick(e.Nick, e.Guest), e.Text
+	if e.Bot {
+		who += " (bot)" // no nick has a space
+	}
 	switch {
 	case e.Gone:
 		return fmt.Sprintf("* %s has deleted this message", who)

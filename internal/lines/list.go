@@ -143,6 +143,8 @@ func refOf(m protocol.Message) uint32 {
 		return m.Ref
 	case *protocol.Found:
 		return m.Ref
+	case *protocol.Page:
+		return m.Ref
 	}
 	return 0
 }

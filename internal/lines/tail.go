@@ -21,6 +21,7 @@ type TailConfig struct {
 	Last   int     // begin with so many of the last entries; or,
 	After  *uint64 // when not nil, behind this one
 	Follow bool    // go on with what is said from now on
+	Exec   *Exec   // when not nil, run this for each entry instead of printing it
 }
 
 // tailPage is how many entries are asked for at once.
@@ -29,19 +30,33 @@ const tailPage = 500
 // Tail prints a room's entries, each once and in order, over broken connections
 // too. The client must have been made to join the room live when Follow is set,
 // and no room otherwise. Tail returns when there is nothing more to print; with
-// Follow when ctx ends, or the client gives up, which is an error.
+// Follow when ctx ends, or the client gives up, which is an error; and in any case
+// not while a program that it has started is running.
 func Tail(ctx context.Context, cfg TailConfig) error {
 	t := &tail{TailConfig: cfg, printer: printer{out: cfg.Out, json: cfg.JSON, loc: time.Local}}
+	t.done = make(chan answer, 1)
+	err := t.run(ctx)
+	t.finish()
+	return err
+}
+
+func (t *tail) run(ctx context.Context) error {
+	cfg := t.TailConfig
 	if cfg.After != nil {
 		t.placed, t.printed = true, *cfg.After
 	}
 	for {
+		if err := t.work(); err != nil || t.over && t.idle() {
+			return err
+		}
 		select {
+		case a := <-t.done:
+			t.finished(a)
 		case ev, ok := <-cfg.Engine.Events():
 			if !ok {
 				return t.gaveUp
 			}
-			if done, err := t.apply(ev); done || err != nil {
+			if err := t.apply(ev); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -58,15 +73,18 @@ func Tail(ctx context.Context, cfg TailConfig) error {
 type tail struct {
 	TailConfig
 	printer
+	execing
 	placed  bool   // printed says where to begin
 	printed uint64 // the last entry printed
 	seen    uint64 // the newest that came by itself
 	caught  bool   // everything before what comes by itself is printed
 	ref     uint32 // of the request under way
+	over    bool   // there is nothing more to print
 	gaveUp  error
 }
 
-func (t *tail) apply(ev client.Event) (done bool, err error) {
+func (t *tail) apply(ev client.Event) error {
+	t.answered(ev)
 	switch ev := ev.(type) {
 	case client.GaveUp:
 		t.gaveUp = ev.Err
@@ -78,24 +96,25 @@ func (t *tail) apply(ev client.Event) (done bool, err error) {
 			t.placed, t.printed, t.seen, t.caught = true, 0, 0, false
 		}
 		if !t.Follow {
-			return false, t.ask()
+			return t.ask()
 		}
 	case client.Received:
 		return t.received(ev.Message)
 	}
-	return false, nil
+	return nil
 }
 
-func (t *tail) received(m protocol.Message) (done bool, err error) {
+func (t *tail) received(m protocol.Message) error {
 	switch m := m.(type) {
 	case *protocol.Joined:
 		if m.Room == t.Room && m.Ref != 0 && !t.caught {
-			return false, t.ask()
+			t.place(m.Head)
+			return t.ask()
 		}
 	case *protocol.Skipped: // more was missed than is sent by itself
 		if m.Room == t.Room && t.caught {
 			t.caught = false
-			return false, t.ask()
+			return t.ask()
 		}
 	case *protocol.Page:
 		if m.Ref == t.ref {
@@ -106,18 +125,33 @@ func (t *tail) received(m protocol.Message) (done bool, err error) {
 			break
 		}
 		t.seen = m.Seq
+		if t.caught && len(t.queue) >= execAhead {
+			t.caught, t.hungry = false, true
+		}
 		if t.caught {
-			return false, t.print(m)
+			return t.print(m)
 		}
 	case *protocol.Error:
-		return false, m
+		return m
 	}
-	return false, nil
+	return nil
+}
+
+// place says where to begin, unless that is known: what is said behind this head
+// is not missed.
+func (t *tail) place(head uint64) {
+	if !t.placed {
+		t.placed, t.printed = true, head-min(head, uint64(t.Last))
+	}
 }
 
 // ask asks for the next page; while it is not known where to begin, for the
 // newest entry.
 func (t *tail) ask() error {
+	if len(t.queue) > 0 {
+		t.hungry = true // when there is place again
+		return nil
+	}
 	h := &protocol.History{Room: t.Room, Limit: 1}
 	if t.placed {
 		h.After, h.Oldest, h.Limit = t.printed, true, tailPage
@@ -130,28 +164,32 @@ func (t *tail) ask() error {
 	return err
 }
 
-func (t *tail) page(m *protocol.Page) (done bool, err error) {
+func (t *tail) page(m *protocol.Page) error {
 	if !t.placed {
-		t.placed = true
+		head := uint64(0)
 		if n := len(m.Entries); n > 0 {
-			head := m.Entries[n-1].Seq
-			t.printed = head - min(head, uint64(t.Last))
+			head = m.Entries[n-1].Seq
 		}
-		return false, t.ask()
+		t.place(head)
+		return t.ask()
 	}
 	for i := range m.Entries {
 		if err := t.print(&m.Entries[i]); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if m.More || t.printed < t.seen {
-		return false, t.ask()
+		return t.ask()
 	}
-	t.caught = true
-	return !t.Follow, nil
+	t.caught, t.over = true, !t.Follow
+	return nil
 }
 
 func (t *tail) print(e *protocol.Entry) error {
+	if t.Exec != nil {
+		t.enqueue(e)
+		return nil
+	}
 	t.printed = e.Seq
 	return t.entry("", e)
 }

@@ -13,7 +13,7 @@ type span struct {
 }
 
 // stretch is a part of a message, by bytes: prose, or code that stands between
-// fences of ``` on several lines.
+// fences of ``` on several lines, or of more backticks.
 type stretch struct {
 	from, to int
 	code     bool
@@ -34,12 +34,17 @@ func stretches(text string) []stretch {
 		}
 		open += at
 		from := open + len(fence)
-		end := strings.Index(text[from:], fence)
+		for from < len(text) && text[from] == '`' {
+			from++
+		}
+		mark := text[open:from] // a longer one, so that the code can have ```
+		end := strings.Index(text[from:], mark)
 		if end < 0 {
-			break
+			at = from
+			continue
 		}
 		end += from
-		at = end + len(fence)
+		at = end + len(mark)
 		first, _, lines := strings.Cut(text[from:end], "\n")
 		if !lines {
 			continue // within a line: inked by spansIn

@@ -95,7 +95,7 @@ func origin(room *client.Room, it *client.Item) string {
 func firstLine(text string) string {
 	text = strings.TrimSpace(text)
 	if rest, code := strings.CutPrefix(text, fence); code {
-		text = rest
+		text = strings.TrimLeft(rest, "`")
 	}
 	line, more, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	if strings.TrimSpace(more) != "" {

@@ -75,8 +75,11 @@ func word(it *client.Item) wording {
 		remark(e.Text)
 		return w
 	}
+	if e.Bot && client.Counts(e.Kind) {
+		w.tail = " (bot)"
+	}
 	if e.Edited {
-		w.tail = " (edited)"
+		w.tail += " (edited)"
 	}
 	switch {
 	case it.Status == client.Pending || it.Status == client.Acked:

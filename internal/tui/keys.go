@@ -49,6 +49,7 @@ func init() { // not a literal: the help reads the table
 		{"retry", []string{"Ctrl-T"}, "send again what was refused here", (*chat).retryAll},
 		{"choose", []string{"Ctrl-X"}, "choose a message, to reply to it, change it, copy it; so does a click on it", (*chat).choose},
 		{"copy-mode", []string{"F6"}, "the talk alone, for the terminal's own marking and copying", (*chat).copyMode},
+		{"wire", []string{"F2"}, "what goes over the wire: datagrams and frames, side by side", (*chat).openWire},
 		{"redraw", []string{"Ctrl-L"}, "draw the screen anew", func(u *chat) { u.layout.screen.s.Sync() }},
 		{"help", []string{"F1", "?"}, "this help; ? in an empty input, and again for a ?", func(u *chat) { u.over = newHelp(u) }},
 		{"clear", []string{"Ctrl-C"}, "clear the input; twice: leave", (*chat).interrupt},
@@ -194,7 +195,7 @@ func (u *chat) leads(a *action) bool {
 		return a.name != "palette"
 	case *search:
 		return a.name != "search"
-	case *choosing, *help:
+	case *choosing, *help, *wireView:
 		return true
 	}
 	return false

@@ -177,7 +177,8 @@ func (u *chat) title() string {
 }
 
 func (u *chat) draw(p painter) {
-	if full, ok := u.over.(*copying); ok {
+	switch full := u.over.(type) {
+	case *copying, *wireView:
 		u.layout = layout{screen: p}
 		full.draw(p)
 		return

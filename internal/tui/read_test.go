@@ -181,6 +181,8 @@ func TestStretches(t *testing.T) {
 		{"```\nnever closed", []string{"```\nnever closed"}, ""},
 		{"```in line``` x", []string{"```in line``` x"}, "in line"},
 		{"```\n```", []string{"|"}, ""},
+		{"````\na\n```\nb\n````\ny", []string{"|a\n```\nb", "y"}, "a\n```\nb"},
+		{"````\nopen\n```\nb\n```", []string{"````\nopen", "|b"}, "b"},
 		{"`a` and `b`", []string{"`a` and `b`"}, "a\nb"},
 	} {
 		var parts []string
@@ -273,6 +275,16 @@ func TestWideTextLeavesTheBordersStraight(t *testing.T) {
 		}
 		if strings.Contains(screen, keycap) && strings.Contains(screen, emoji+keycap) {
 			t.Errorf("%q leaves as a keycap of contested width", c)
+		}
+	}
+}
+
+// What a bot has said is marked, whatever it says.
+func TestBotsAreMarked(t *testing.T) {
+	for kind, want := range map[protocol.Kind]string{protocol.KindText: " (bot)", protocol.KindAction: " (bot)", protocol.KindTopic: ""} {
+		it := &client.Item{Entry: protocol.Entry{Nick: "cobot", Kind: kind, Text: "beep", Bot: true}}
+		if got := word(it).tail; got != want {
+			t.Errorf("an entry of the kind %q ends with %q, want %q", kind, got, want)
 		}
 	}
 }

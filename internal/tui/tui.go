@@ -76,6 +76,7 @@ type Config struct {
 	Tell     Tell          // how the user is told of what is for them
 	Default  client.Policy // and of which entries, in rooms that have no policy of their own
 	Remarks  []string      // to be said at the start, in the talk
+	Wire     WireSource    // what the wire view shows; nil: there is none
 	// Now is the clock; nil: time.Now. Times are shown in its location.
 	Now func() time.Time
 }
