@@ -25,6 +25,7 @@ var rules = map[string]rule{
 	"sleeps":       sleeps,
 	"go.mod":       goMod,
 	"foreign text": foreignText,
+	"page names":   pageNames,
 }
 
 func TestTheHouse(t *testing.T) {
@@ -75,7 +76,7 @@ func readTree(fsys fs.FS) (*tree, error) {
 			return err
 		}
 		if d.IsDir() {
-			if name == ".git" || name == "bin" {
+			if name == ".git" || name == "bin" || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil

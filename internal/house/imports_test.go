@@ -30,21 +30,29 @@ var mayImport = map[string][]string{
 	"internal/client":    {"protocol", "internal/identity", "internal/safetext", "internal/files"},
 	"internal/tui":       {"internal/client", "protocol", "internal/safetext", "internal/config"},
 	"internal/lines":     {"internal/client", "protocol", "internal/safetext", "internal/config"},
-	"internal/ops":       {"internal/server"},
+	"internal/ops":       {"internal/server", "internal/files"},
 	"internal/doctor":    {"protocol", "discovery", "internal/client", "internal/identity", "internal/safetext"},
 	"internal/wiretap":   {"protocol", "discovery", "internal/client", "internal/identity", "internal/safetext"},
 	"internal/bench":     {"protocol", "discovery", "internal/client", "internal/identity", "internal/safetext"},
+	"internal/wiredemo":  {"protocol", "discovery"},
 	"cmd/internal/serve": {"internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery"},
-	"cmd/chatd":          {"internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery", "cmd/internal/serve"},
-	"cmd/chat":           {anything, "cmd/internal/serve"},
+	"cmd/chatd":          {"internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery", "cmd/internal/serve", "cmd/internal/shell", "cmd/internal/man"},
+	"cmd/chat":           {anything, "cmd/internal/serve", "cmd/internal/shell", "cmd/internal/man"},
+	"cmd/internal/shell": {},
+	"cmd/internal/man":   {},
+
+	// To copy from: what others can import is all that they may use.
+	"examples/go": {"protocol", "discovery"},
 
 	// For tests: only tests and each other may import these.
-	"internal/netlab":  {anything},
-	"internal/torture": {anything},
-	"internal/hostile": {anything},
+	"internal/netlab":     {anything},
+	"internal/torture":    {anything},
+	"internal/tsharktest": {anything},
+	"internal/peers":      {},
+	"internal/hostile":    {anything},
 }
 
-var forTests = []string{"internal/netlab", "internal/torture", "internal/hostile"}
+var forTests = []string{"internal/netlab", "internal/torture", "internal/hostile", "internal/peers", "internal/tsharktest"}
 
 // reserved says which packages alone may import something from outside. A name
 // stands for everything below it as well.
@@ -70,6 +78,9 @@ var forbidden = map[string][]string{
 
 func isTUI(dir string) bool { return dir == "internal/tui" }
 func isCmd(dir string) bool { return strings.HasPrefix(dir, "cmd/") }
+
+// isExample tells the programs that show how to use the public packages.
+func isExample(dir string) bool { return strings.HasPrefix(dir, "examples/") }
 
 // isScript tells the programs under scripts/, to which the table does not apply.
 func isScript(dir string) bool { return dir == "scripts" || strings.HasPrefix(dir, "scripts/") }
@@ -138,12 +149,12 @@ var environmentOf = map[string][]string{
 	"syscall": {"Getenv", "Environ"},
 }
 
-// environment has nothing but a cmd read the environment or the command line,
+// environment has nothing but a cmd, and what is there to be copied, read the environment or the command line,
 // outside of tests: everything else is told what it needs. (A library may read
 // some by itself, as tcell does with TERM.)
 func environment(t *tree) (problems []string) {
 	for _, dir := range sorted(t.packages) {
-		if isCmd(dir) || isScript(dir) || isForTests(dir) {
+		if isCmd(dir) || isScript(dir) || isExample(dir) || isForTests(dir) {
 			continue
 		}
 		for _, name := range t.packages[dir] {
