@@ -43,6 +43,8 @@ type Conn struct {
 	grow     bool   // the last read filled its buffer
 	deadline time.Time
 
+	answer func(*Auth) (*Auth, error) // nil: nothing can be proved; of a client
+
 	watch  func(Frame) // nil: nobody watches
 	stream stream      // of what is read, where somebody does
 

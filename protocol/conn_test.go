@@ -146,7 +146,7 @@ func TestHandshakeFramesAreSmall(t *testing.T) {
 		a.Write(binary.BigEndian.AppendUint32(nil, MaxHandshakeFrame+1))
 		io.Copy(io.Discard, a)
 	}()
-	_, err := Accept(b, func(*Hello) (*Welcome, error) { t.Error("decide was asked"); return nil, nil })
+	_, err := Accept(b, func(*Hello, *Exchange) (*Welcome, error) { t.Error("decide was asked"); return nil, nil })
 	if !errors.Is(err, ErrProtocol) {
 		t.Errorf("Accept = %v", err)
 	}
@@ -198,12 +198,14 @@ func TestTooLargeIsNotSent(t *testing.T) {
 
 func TestHandshake(t *testing.T) {
 	tests := map[string]struct {
-		decide func(*Hello) (*Welcome, error)
+		decide func(*Hello, *Exchange) (*Welcome, error)
 		want   error
 	}{
-		"welcome":  {func(h *Hello) (*Welcome, error) { return &Welcome{Version: Version, Nick: h.Nick + "-2"}, nil }, nil},
-		"refused":  {func(*Hello) (*Welcome, error) { return nil, Errorf(CodeAuth, "no") }, &Error{Code: CodeAuth}},
-		"internal": {func(*Hello) (*Welcome, error) { return nil, errors.New("secret path") }, &Error{Code: CodeInternal}},
+		"welcome": {func(h *Hello, _ *Exchange) (*Welcome, error) {
+			return &Welcome{Version: Version, Nick: h.Nick + "-2"}, nil
+		}, nil},
+		"refused":  {func(*Hello, *Exchange) (*Welcome, error) { return nil, Errorf(CodeAuth, "no") }, &Error{Code: CodeAuth}},
+		"internal": {func(*Hello, *Exchange) (*Welcome, error) { return nil, errors.New("secret path") }, &Error{Code: CodeInternal}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -275,7 +277,7 @@ func TestDialAfterGreeting(t *testing.T) {
 				nc.Close()
 				continue
 			}
-			c, err := Accept(nc, func(*Hello) (*Welcome, error) { return &Welcome{Version: Version, Nick: "ann"}, nil })
+			c, err := Accept(nc, func(*Hello, *Exchange) (*Welcome, error) { return &Welcome{Version: Version, Nick: "ann"}, nil })
 			if err == nil {
 				defer c.Close()
 			}

@@ -48,6 +48,15 @@ func Handshake(ctx context.Context, nc net.Conn, hello *Hello) (*Conn, *Welcome,
 	return c, welcome, nil
 }
 
+// Answer has answer carry on where the server wants something proved before it
+// says welcome: it is given each auth message, and returns the one to send, or nil
+// where the message was the last. It is to be called before Handshake. Without it
+// such a handshake fails with ErrAuthRequired.
+func (c *Conn) Answer(answer func(*Auth) (*Auth, error)) { c.answer = answer }
+
+// maxAuth is how many auth messages a server may send.
+const maxAuth = 8
+
 // Handshake says hello on a Conn that NewConn made, and waits for welcome. When
 // it fails, the connection is closed.
 func (c *Conn) Handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
@@ -82,15 +91,46 @@ func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
 	if err := c.Write(&h); err != nil {
 		return nil, err
 	}
+	for auths := 0; ; auths++ {
+		m, err := c.readAnswer()
+		if err != nil {
+			return nil, err
+		}
+		step, isAuth := m.(*Auth)
+		switch {
+		case !isAuth:
+			return c.welcomed(m)
+		case c.answer == nil:
+			return nil, ErrAuthRequired
+		case auths == maxAuth:
+			return nil, fmt.Errorf("%w: no end of auth", ErrProtocol)
+		}
+		answer, err := c.answer(step)
+		if err == nil && answer != nil {
+			err = c.Write(answer)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readAnswer reads what a server says before welcome.
+func (c *Conn) readAnswer() (Message, error) {
 	m, err := c.Read()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("the server closed the connection without an answer: %w", io.ErrUnexpectedEOF)
 	case err != nil && c.head == [frameHeader]byte([]byte(Greeting[:frameHeader])):
 		return nil, ErrGreeted
-	case err != nil:
-		return nil, err
+	case err != nil && c.head == [frameHeader]byte([]byte(Busy)):
+		return nil, ErrBusy
 	}
+	return m, err
+}
+
+// welcomed judges what the server has said instead of auth.
+func (c *Conn) welcomed(m Message) (*Welcome, error) {
 	switch m := m.(type) {
 	case *Welcome:
 		return m, c.established()
@@ -98,8 +138,6 @@ func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
 		return nil, m
 	case *Bye:
 		return nil, &Error{Code: m.Code, Text: m.Text}
-	case *Auth:
-		return nil, ErrAuthRequired
 	}
 	return nil, fmt.Errorf("%w: %q where welcome belongs", ErrProtocol, m.wireName())
 }
@@ -107,11 +145,20 @@ func (c *Conn) handshake(ctx context.Context, hello *Hello) (*Welcome, error) {
 // Greeting is how the server's first line to a person on plain lines begins.
 const Greeting = "welcome"
 
-// Greeted returns ErrGreeted for the error of a TLS handshake that met the
+// Busy is how the line begins, the only one, of a server that has too many connections.
+// Behind it stand a space and, in seconds, when to come again.
+const Busy = "busy"
+
+// Greeted returns ErrBusy for the error of a TLS handshake that met that line, and ErrGreeted for the error of a TLS handshake that met the
 // server's greeting instead of TLS, and any other error as it is.
 func Greeted(err error) error {
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(e.RecordHeader[:]) == Greeting[:len(e.RecordHeader)] {
+	e, ok := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case !ok:
+	case string(e.RecordHeader[:]) == Greeting[:len(e.RecordHeader)]:
 		return ErrGreeted
+	case string(e.RecordHeader[:]) == Busy+" ":
+		return ErrBusy
 	}
 	return err
 }

@@ -68,6 +68,9 @@ var (
 	// plain terminal, because its first byte came too late. Connecting again at
 	// once is right; Dial does it once by itself.
 	ErrGreeted = errors.New("the server greeted this client as a person on plain lines")
+	// ErrBusy says that the server has as many connections as it takes, in all or
+	// from this address. Connecting again some seconds later is right.
+	ErrBusy = Errorf(CodeUnavailable, "too many connections, at the server or from your address; try again in a few seconds")
 	// ErrAuthRequired says that the server asks for a passphrase.
 	ErrAuthRequired = errors.New("the server asks for a passphrase")
 	// ErrTooLarge says that a message does not fit a frame. Nothing was sent.

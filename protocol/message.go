@@ -24,6 +24,10 @@ const (
 	KindEdit     Kind = "edit"
 	KindDelete   Kind = "delete"
 	KindReaction Kind = "reaction"
+	KindAnnounce Kind = "announce" // of an admin, in every room
+	// KindDeed tells of a Moderate in its room: "has muted bob for 10 min". Only the
+	// server makes one, so that nobody can pretend to have done it.
+	KindDeed Kind = "deed"
 )
 
 // Hello is the first message of a client.
@@ -34,6 +38,7 @@ type Hello struct {
 	Epoch    ID       `msgpack:"epoch,omitempty"` // of the log that the client's cursors belong to
 	Bot      bool     `msgpack:"bot,omitempty"`
 	Wants    []string `msgpack:"wants,omitempty" max:"16"` // names of extensions; none exist yet
+	Token    string   `msgpack:"token,omitempty" max:"64"` // of an invitation, as the answer to Invite gave it
 }
 
 // Auth carries one step of a passphrase exchange, in both directions, between
@@ -54,6 +59,8 @@ type Welcome struct {
 	User     UserID `msgpack:"user"`
 	Nick     string `msgpack:"nick" max:"256"`
 	Guest    bool   `msgpack:"guest,omitempty"`
+	Role     Role   `msgpack:"role,omitempty"` // on the whole server
+	Room     string `msgpack:"room,omitempty"` // to which the invitation leads
 	Limits   Limits `msgpack:"limits"`
 }
 
@@ -88,6 +95,10 @@ type Joined struct {
 	Count   uint32   `msgpack:"count"`           // people in the room
 	Members []Member `msgpack:"members,omitempty" max:"512"`
 	More    bool     `msgpack:"more,omitempty"` // there are more members than these: see Who
+	Role    Role     `msgpack:"role,omitempty"` // of this user here
+	Private bool     `msgpack:"private,omitempty"`
+	Locked  bool     `msgpack:"locked,omitempty"` // ops alone change the topic
+	Slow    uint32   `msgpack:"slow,omitempty"`   // seconds from one post of a person to the next
 }
 
 // Member is one person in a room.
@@ -96,7 +107,21 @@ type Member struct {
 	Nick  string `msgpack:"nick"`
 	Guest bool   `msgpack:"guest,omitempty"` // no key stands behind the nick
 	Bot   bool   `msgpack:"bot,omitempty"`
+	Role  Role   `msgpack:"role,omitempty"` // in this room
+	// NewKey: in the last 30 days this nick went from another key to this one, so
+	// it may be another person's than it was.
+	NewKey bool `msgpack:"new_key,omitempty"`
 }
+
+// Role says what somebody may do beyond what everybody may.
+type Role string
+
+// The roles. An admin is one on the whole server, an op in one room.
+const (
+	RoleNone  Role = "" // not written on the wire
+	RoleOp    Role = "op"
+	RoleAdmin Role = "admin"
+)
 
 // Leave asks to follow a room no more.
 type Leave struct {
@@ -104,10 +129,12 @@ type Leave struct {
 	Room string `msgpack:"room"`
 }
 
-// Left answers Leave.
+// Left answers Leave. Without a ref this session was put out of the room, and Text
+// says why.
 type Left struct {
 	Ref  uint32 `msgpack:"ref,omitempty"`
 	Room string `msgpack:"room"`
+	Text string `msgpack:"text,omitempty"`
 }
 
 // Post says something. The answer is an Ack or an Error with the same ID.
@@ -237,10 +264,11 @@ type Rooms struct {
 
 // RoomInfo is one room in a list.
 type RoomInfo struct {
-	Room  string `msgpack:"room"`
-	Topic string `msgpack:"topic,omitempty"`
-	Head  uint64 `msgpack:"head,omitempty"`
-	Count uint32 `msgpack:"count,omitempty"` // people in it now
+	Room    string `msgpack:"room"`
+	Topic   string `msgpack:"topic,omitempty"`
+	Head    uint64 `msgpack:"head,omitempty"`
+	Count   uint32 `msgpack:"count,omitempty"` // people in it now
+	Private bool   `msgpack:"private,omitempty"`
 }
 
 // Who asks for the people of a room, and answers that request. Pages are by
@@ -255,7 +283,8 @@ type Who struct {
 	More   bool     `msgpack:"more,omitempty"`
 }
 
-// Invite asks for a token that lets somebody in, and answers that request.
+// Invite asks for a token that lets somebody in, and into Room where that is
+// private, and answers that request. Uses 0 is one use, TTL 0 a day.
 type Invite struct {
 	Ref   uint32 `msgpack:"ref,omitempty"`
 	Room  string `msgpack:"room"`
@@ -263,6 +292,40 @@ type Invite struct {
 	TTL   uint32 `msgpack:"ttl,omitempty"` // seconds
 	Token string `msgpack:"token,omitempty" max:"256"`
 }
+
+// Moderate asks for something that takes a role, and answers that request, with
+// Text for people. Without a ref it tells who follows Room that this was set there:
+// lock, unlock, slow, private or public.
+type Moderate struct {
+	Ref  uint32 `msgpack:"ref,omitempty"`
+	Do   Deed   `msgpack:"do" max:"16"`
+	Room string `msgpack:"room,omitempty"`
+	Who  string `msgpack:"who,omitempty" max:"64"` // a nick, a user id, or of a ban an address
+	For  uint32 `msgpack:"for,omitempty"`          // seconds; 0: until it is taken back
+	Text string `msgpack:"text,omitempty"`         // a reason, or what is announced
+}
+
+// Deed is what a Moderate asks for.
+type Deed string
+
+// The deeds. An admin may do all of them, an op those for a room in that room.
+const (
+	DeedKick     Deed = "kick"     // Who is put out of Room, and may come back after a minute
+	DeedMute     Deed = "mute"     // Who may not post in Room, For a time
+	DeedUnmute   Deed = "unmute"   //
+	DeedOp       Deed = "op"       // Who, a person with a key, is an op of Room
+	DeedDeop     Deed = "deop"     //
+	DeedLock     Deed = "lock"     // ops alone change Room's topic
+	DeedUnlock   Deed = "unlock"   //
+	DeedSlow     Deed = "slow"     // a person's posts in Room are For seconds apart; 0: they need not be
+	DeedPrivate  Deed = "private"  // only who is invited knows of Room; a room that is not there yet is made by it
+	DeedPublic   Deed = "public"   //
+	DeedUninvite Deed = "uninvite" // Who is not invited to Room any more
+	DeedBan      Deed = "ban"      // Who, a person or an address, may not enter the server; admins only, as all below
+	DeedUnban    Deed = "unban"    //
+	DeedBans     Deed = "bans"     // Text lists the bans
+	DeedAnnounce Deed = "announce" // Text is said in every room
+)
 
 // Read sets this user's read marker in a room: a request without an answer,
 // and told to the user's other sessions in the same form.
@@ -341,6 +404,7 @@ func (*Topic) wireName() string    { return "topic" }
 func (*Rooms) wireName() string    { return "rooms" }
 func (*Who) wireName() string      { return "who" }
 func (*Invite) wireName() string   { return "invite" }
+func (*Moderate) wireName() string { return "moderate" }
 func (*Read) wireName() string     { return "read" }
 func (*Typing) wireName() string   { return "typing" }
 func (*Ping) wireName() string     { return "ping" }
@@ -372,6 +436,7 @@ var messages = map[string]func() Message{
 	"rooms":    func() Message { return new(Rooms) },
 	"who":      func() Message { return new(Who) },
 	"invite":   func() Message { return new(Invite) },
+	"moderate": func() Message { return new(Moderate) },
 	"read":     func() Message { return new(Read) },
 	"typing":   func() Message { return new(Typing) },
 	"ping":     func() Message { return new(Ping) },

@@ -40,18 +40,47 @@
 // client that reads "welcome" where TLS or a frame belongs came too late, and
 // connects again.
 //
+// A server that has too many connections, in all or from one address, says one
+// line, whatever the door, and closes: "busy SECONDS: " and a text for people. A client
+// that reads "busy" where TLS or a frame belongs comes again after so many seconds.
+//
 // # Handshake
 //
 //	client                                server
-//	hello {v, software, nick, epoch, bot}
-//	                                      welcome {v, software, server, epoch, user, nick, limits}
+//	hello {v, software, nick, epoch, bot, token}
+//	                                      welcome {v, software, server, epoch, user, nick,
+//	                                               guest, role, room, limits}
 //
-// or error, and the connection is closed. Between the two the server may send
-// auth, when it wants a passphrase, and the client answers with auth. All of it
-// has 10 seconds. The nick in welcome is the one granted: a free variant where
-// the one asked for is taken. user is 16 bytes: the first half of the client
-// certificate's fingerprint, or random for a guest; its text form is 26
-// characters of lower-case base32.
+// or error, and the connection is closed. All of it has 10 seconds. The nick in
+// welcome is the one granted: a free variant where the one asked for is taken.
+// user is 16 bytes: the first half of the client certificate's fingerprint, or
+// random for a guest; its text form is 26 characters of lower-case base32.
+//
+// A server may want a passphrase, from those who come without a valid token and
+// have not come by one before, and only inside TLS. Then it sends auth between the
+// two, and the client answers with auth: SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677)
+// for the user lanchat, bound to the TLS connection by tls-exporter (RFC 9266), so
+// that nobody in the middle can pass it on. The first auth names the mechanism,
+// which is the only one; data is empty in it, and then each step of SCRAM:
+//
+//	client                                server
+//	hello
+//	                                      auth {mech: "SCRAM-SHA-256-PLUS"}
+//	auth {data: p=tls-exporter,,n=lanchat,r=…}
+//	                                      auth {data: r=…,s=…,i=…}
+//	auth {data: c=…,r=…,p=…}
+//	                                      auth {data: v=…}
+//	                                      welcome
+//
+// Before hello the client has compared the server's key with the one it knows.
+// The server proves with v that it knows the passphrase too: without it the client
+// hangs up, whatever welcome says. It takes 100,000 to 1,000,000 iterations (i) and
+// hangs up on others. A passphrase has 1 to 1,024 bytes, prepared by OpaqueString
+// (RFC 8265). The error for a wrong one has the code auth, as has that for a guest
+// where there are none, and for a token that is not valid any more; too many wrong
+// ones from one address get the code limit, and have to wait. What this does not
+// give: whoever a client took for the server may guess the passphrase from what it
+// was sent, offline, as fast as they can hash.
 //
 // The epoch is the log's identity, 16 random bytes made with it. A client keeps
 // the epoch with its cursors; where welcome has another one, they mean nothing
@@ -71,7 +100,7 @@
 //
 // An entry: in (room), seq, id, by (user), as (nick), guest, bot, at
 // (nanoseconds since 1970 by the server's clock), kind (text when left out,
-// action, topic, edit, delete, reaction; show others as text), text, to (id of
+// action, topic, edit, delete, reaction, announce, deed; show others as text), text, to (id of
 // the entry that this one is about), to_seq (its seq, 0 when it is not in the log
 // any more).
 //
@@ -84,8 +113,8 @@
 // changes nothing any more. An edit carries the text in place of the old one,
 // and in a replay the newest one, or none when the entry is gone. A reaction carries in reactions how this one
 // reaction stands after it, in a replay how it stands now; n is 0 when the last
-// one has taken it back. Only its author can edit or delete an entry of the kinds
-// text and action, and nobody one that is gone. The same reaction of the same
+// one has taken it back. Only its author can edit an entry of the kinds text and
+// action, its author, an op or an admin delete one, and nobody change one that is gone. The same reaction of the same
 // user once more takes it back; an entry has at most 20 different ones, of at
 // most 32 bytes and without white space. A change that comes too late, because
 // another one was on its way, is in the log and changes nothing: an edit without
@@ -128,7 +157,8 @@
 //	topic {ref, room, topic}              topic {ref, room, topic}
 //	rooms {ref, after, limit}             rooms {ref, rooms, more}
 //	who {ref, room, after, limit}         who {ref, room, people, count, more}
-//	invite {ref, room, uses, ttl}         invite {ref, room, token}
+//	invite {ref, room, uses, ttl}         invite {ref, room, uses, ttl, token}
+//	moderate {ref, do, room, who, for, text}  moderate {ref, do, room, who, for, text}
 //	read {room, seq}                      none; a user's other sessions are sent the same
 //	typing {room}                         none; the room is sent {room, user, nick}
 //	ping {n}                              pong {n}
@@ -146,12 +176,41 @@
 //
 //	entry                                 for every joined room
 //	joined {room, …} without ref          a direct talk with this user exists: join it to hear it
+//	left {room, text} without ref         this session was put out of the room, and why
+//	moderate {do, room, for} without ref  the room is now locked, unlocked, slow, private or public
 //	nick {user, nick} without ref         this user's nick has changed
 //	presence {room, joined, left, count, reset}  who came and went, gathered over a moment
 //	slow {why, for}                       a rate limit delays this session, for so many milliseconds
 //	skipped {room, from, to}              behind joined: these are not replayed
 //	bye {code, text, retry_after}         the connection ends; come back after so many milliseconds, 0: do not
 //	error {ref, id, code, text}           codes: see [Code]
+//
+// # Who may what
+//
+// Everybody may read and post in every room that is not private. A guest has no
+// direct talks, no read markers and no role. An op, of one room, and an admin, of
+// the whole server, may more: see [Deed]. Both may also delete anybody's entry. Who
+// may not is told forbidden; who may not know that a room exists, not_found.
+//
+// A private room exists for its ops, for admins and for those who were invited: for
+// nobody else in rooms, who, search, history, join or presence. moderate
+// with private makes one of a room that is not there yet, and its maker its op. The
+// answer to invite has a token, which a newcomer sends in hello: it lets in without a
+// passphrase, and into the room, as often and as long as it says. Ops invite to their
+// rooms, admins to every one; where the server asks for no passphrase and the room is
+// not private anybody may, though nobody needs it, and gets no token. uses is 1 to
+// 1,000, and 0 is 1; ttl is up to 90 days, in seconds, and 0 is a day. A key sends its
+// token once, and enters without a passphrase from then on. As a line to pass on it is
+// chat://HOST:PORT/ROOM?t=TOKEN#FINGERPRINT, with the server's fingerprint in hex.
+//
+// A kick ends a stay with left, without ref, and so does whatever else takes the right
+// to be in a room; for a minute a join is then refused with forbidden. Who is banned
+// gets the error forbidden in place of welcome, and those who are here bye with
+// forbidden. Of a guest a ban takes the address, for nothing else is the guest's. A post
+// of somebody who is muted, and one that comes too early in a slow room, are refused
+// with forbidden and limit. What is announced is an entry of the kind announce, and
+// each other deed in a room is told there by one of the kind deed, as "has muted bob
+// for 10 min"; nobody can post either kind.
 //
 // # Names
 //

@@ -110,7 +110,7 @@ func TestWatchedReads(t *testing.T) {
 func TestWatchedHandshakeAndWrites(t *testing.T) {
 	a, b := net.Pipe()
 	go func() {
-		server, err := Accept(b, func(*Hello) (*Welcome, error) { return &Welcome{Version: Version, Nick: "ann"}, nil })
+		server, err := Accept(b, func(*Hello, *Exchange) (*Welcome, error) { return &Welcome{Version: Version, Nick: "ann"}, nil })
 		if err != nil {
 			return
 		}

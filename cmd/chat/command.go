@@ -28,6 +28,9 @@ type options struct {
 	interfaces []string
 	// noDiscovery: not one datagram is sent or listened for.
 	noDiscovery bool
+	// passphraseFile has what the server asks for, or what one's own is to ask for.
+	passphraseFile string
+	guest          bool // come without a key
 	// tap sees every datagram; nil: nobody does.
 	tap *wiretap.Tap
 }
@@ -46,6 +49,7 @@ var environment = map[string]string{
 	"CHAT_ROOM":                "room",
 	"CHAT_NICK":                "nick",
 	"CHAT_DISCOVERY_INTERFACE": "discovery-interface",
+	"CHAT_PASSPHRASE_FILE":     "passphrase-file",
 }
 
 // command makes the command tree.
@@ -58,8 +62,8 @@ choose. None: it offers to host one.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such server found,
 4 refused by the server or by a changed key.
-Environment: CHAT_SERVER, CHAT_ROOM, CHAT_NICK, CHAT_DISCOVERY_INTERFACE
-stand in for the flags; NO_COLOR switches colours off.`,
+Environment: CHAT_SERVER, CHAT_ROOM, CHAT_NICK, CHAT_PASSPHRASE_FILE and
+CHAT_DISCOVERY_INTERFACE stand in for the flags; NO_COLOR switches colours off.`,
 		Example: `  chat                          find a room and join it
   chat host "Hack Night"        open one
   chat join "Hack Night"        join it by name
@@ -84,6 +88,8 @@ stand in for the flags; NO_COLOR switches colours off.`,
 	f.DurationVar(&a.o.timeout, "timeout", 0, "give up after this long, such as 5s; 0: never")
 	f.Uint16Var(&a.o.port, "discovery-port", discovery.DefaultPort, "UDP port of discovery")
 	f.StringSliceVar(&a.o.interfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to look on")
+	f.StringVar(&a.o.passphraseFile, "passphrase-file", "", "`FILE` with the server's passphrase in its only line; without it you are asked, where there is a terminal")
+	f.BoolVar(&a.o.guest, "guest", false, "come without your key: nobody can tell that it was you, nor can you come back to your name")
 	f.BoolVar(&a.o.noDiscovery, "no-discovery", false, "send no datagram and listen for none, where that is unwelcome: servers are found by their address, or where they were before")
 	root.AddCommand(a.hostCommand(), a.joinCommand(), a.lsCommand(), a.sendCommand(), a.tailCommand(),
 		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.wireCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"lanchat/cmd/internal/serve"
-	"lanchat/discovery"
 	"lanchat/internal/identity"
 	"lanchat/internal/safetext"
 	"lanchat/protocol"
@@ -23,7 +21,8 @@ func (a *app) idCommand() *cobra.Command {
 		Long: `Your name belongs to a key, made when chat was first used. id shows it. A
 second device shares it when export's output is given to import there: keep it
 secret. forget drops what is known of a server, when its key has changed for a
-good reason.`,
+good reason. The user, or the key's long form, is what stands on a line of the
+file for chatd --admins-file.`,
 		Example: `  chat id export | ssh laptop chat id import
   chat id forget "Hack Night"`,
 		Args: cobra.NoArgs,
@@ -100,58 +99,5 @@ func (a *app) importKey(args []string) error {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, "imported: you are the same person here now")
-	return err
-}
-
-func (a *app) inviteCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "invite",
-		Short: "Print a line by which others can join",
-		Long: `invite prints a line for chat join, for somebody whose chat does not find the
-server: its address, a room, and its key, so that whoever joins by it cannot
-be led to another server.`,
-		Example: `  chat invite -r build
-  chat join chat://192.168.1.5:25252/build#5b0c…`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.invite(cmd.Context()) },
-	}
-}
-
-func (a *app) invite(ctx context.Context) error {
-	t, err := a.theServer(ctx)
-	if err != nil {
-		return err
-	}
-	pins, err := openPins()
-	if err != nil {
-		return err
-	}
-	if t.addr != "" {
-		pin, known, err := pins.Lookup(t.pinName())
-		if err != nil {
-			return err
-		}
-		if !known {
-			return fmt.Errorf("the key of %s is not known yet: join it once", t.addr)
-		}
-		_, err = fmt.Fprintln(a.out, invite(t.addr, a.o.room, pin.Key))
-		return err
-	}
-	candidates, err := a.find(ctx, pins, t.name)
-	if known := last(pins, t.name); errors.Is(err, discovery.ErrNotFound) && len(known) > 0 {
-		candidates, err = known, nil
-	}
-	if err != nil {
-		return err
-	}
-	if pin, pinned, err := pins.Lookup(t.name); err != nil {
-		return err
-	} else if pinned && candidates[0].Key != pin.Key && candidates[0].Key != (identity.Fingerprint{}) {
-		return &identity.ChangedError{Name: t.name, Old: pin.Key, New: candidates[0].Key}
-	}
-	if candidates[0].Key == (identity.Fingerprint{}) {
-		return fmt.Errorf("%w: nobody here answers to %q; chat doctor says why", discovery.ErrNotFound, t.name)
-	}
-	_, err = fmt.Fprintln(a.out, invite(candidates[0].Addr, a.o.room, candidates[0].Key))
 	return err
 }

@@ -26,7 +26,8 @@ lists the servers that answered. With --watch it goes on until you leave: in a
 terminal as a table that follows what happens, through a pipe, with --plain or
 with --json as a line for what comes (+), changes (~) and goes (-). With --json
 each server is an object on a line: name, addr, key, people, instance, seen,
-rtt_ms where it is known, and with --watch event: found, changed, gone.`,
+rtt_ms where it is known, passphrase and no_guests where they are true, and with
+--watch event: found, changed, gone.`,
 		Example: `  chat ls
   chat ls --watch
   chat ls --watch --json | jq -r 'select(.event=="found").name'`,
@@ -130,7 +131,13 @@ var eventMarks = map[string]string{"found": "+ ", "changed": "~ ", "gone": "- "}
 func (p *serverPrinter) print(event string, s discovery.Server) error {
 	key := identity.Fingerprint(s.Key)
 	if !p.json {
-		_, err := fmt.Fprintf(p.out, "%s%-24s %-22s %3d here   key: %s\n", eventMarks[event], safetext.Line(s.Name), s.Addr, s.People, key.Words())
+		needs := ""
+		if s.Flags&discovery.FlagPassphrase != 0 {
+			needs = "   passphrase"
+		} else if s.Flags&discovery.FlagNoGuests != 0 {
+			needs = "   no guests"
+		}
+		_, err := fmt.Fprintf(p.out, "%s%-24s %-22s %3d here   key: %s%s\n", eventMarks[event], safetext.Line(s.Name), s.Addr, s.People, key.Words(), needs)
 		return err
 	}
 	line, err := json.Marshal(struct {
@@ -142,8 +149,10 @@ func (p *serverPrinter) print(event string, s discovery.Server) error {
 		Instance string  `json:"instance"`
 		Seen     string  `json:"seen"`
 		RTT      float64 `json:"rtt_ms,omitempty"`
+		Secret   bool    `json:"passphrase,omitempty"`
+		NoGuests bool    `json:"no_guests,omitempty"`
 	}{event, safetext.Line(s.Name), s.Addr.String(), key.String(), s.People, hex.EncodeToString(s.Instance[:]), s.Seen.UTC().Format(time.RFC3339Nano),
-		s.RoundTrip.Seconds() * 1000})
+		s.RoundTrip.Seconds() * 1000, s.Flags&discovery.FlagPassphrase != 0, s.Flags&discovery.FlagNoGuests != 0})
 	if err != nil {
 		return err
 	}

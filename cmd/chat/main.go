@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"lanchat/discovery"
@@ -99,12 +100,18 @@ func (a *app) main(args []string) int {
 	if code, ok := errors.AsType[silently](err); ok {
 		return int(code)
 	}
-	fmt.Fprintf(a.err, "chat: %s\n", safetext.Text(err.Error()))
+	fmt.Fprintf(a.err, "chat: %s\n", indented(err.Error()))
 	code := a.exitCode(err)
 	if code == exitUsage {
 		fmt.Fprintln(a.err, "chat --help shows what there is.")
 	}
 	return code
+}
+
+// indented makes a text harmless, and its further lines none that could pass for
+// something else than a part of it.
+func indented(text string) string {
+	return strings.ReplaceAll(safetext.Text(text), "\n", "\n    ")
 }
 
 // usageError is about what the user has typed.

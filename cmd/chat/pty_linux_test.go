@@ -24,9 +24,14 @@ type pty struct {
 
 	mu   sync.Mutex
 	came sync.Cond
-	out  []byte // since the last look
+	out  []byte       // since the last look
+	all  bytes.Buffer // all that came, up to keepAll
 	over bool
+	read chan struct{} // closed when nothing more comes
 }
+
+// keepAll bounds what is kept of all that a program draws.
+const keepAll = 16 << 20
 
 // startInPty starts a program in a terminal, until the test ends.
 func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
@@ -35,7 +40,7 @@ func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
 	if err != nil {
 		t.Skip("there are no terminals to be had here: ", err)
 	}
-	p := &pty{TB: t, master: os.NewFile(uintptr(fd), "ptmx"), cmd: cmd}
+	p := &pty{TB: t, master: os.NewFile(uintptr(fd), "ptmx"), cmd: cmd, read: make(chan struct{})}
 	p.came.L = &p.mu
 	t.Cleanup(func() { p.master.Close() })
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
@@ -61,14 +66,16 @@ func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan struct{})
 	go func() {
-		defer close(read)
+		defer close(p.read)
 		buf := make([]byte, 1<<16)
 		for {
 			n, err := p.master.Read(buf)
 			p.mu.Lock()
 			p.out = append(p.out, buf[:n]...)
+			if p.all.Len() < keepAll {
+				p.all.Write(buf[:n])
+			}
 			if len(p.out) > 8<<20 {
 				p.out = p.out[4<<20:]
 			}
@@ -83,7 +90,7 @@ func startInPty(t testing.TB, columns, rows uint16, cmd *exec.Cmd) *pty {
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		<-read
+		<-p.read
 	})
 	return p
 }
@@ -120,6 +127,19 @@ func (p *pty) see(text string) time.Time {
 		}
 		p.came.Wait()
 	}
+}
+
+func (p *pty) resize(columns, rows uint16) {
+	p.Helper()
+	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// everything is all that came, once nothing more can.
+func (p *pty) everything() []byte {
+	<-p.read
+	return p.all.Bytes()
 }
 
 func tailOf(b []byte) string { return string(b[max(0, len(b)-2000):]) }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"lanchat/cmd/internal/serve"
 	"lanchat/discovery"
@@ -30,6 +32,7 @@ tried where it was then, so that it is found where no broadcast arrives. What
 begins with chat:// is an invitation, as chat invite makes it.`,
 		Example: `  chat join "Hack Night"
   chat join 192.168.1.5:25252 -r build
+  chat join 'chat://192.168.1.5:25252/build?t=k7ofr…#5b0c…'
   chat join fe80::5%eth0        an IPv6 address of this network, by eth0
   chat join chat.example.org    a host, where no room has that name`,
 		Args: cobra.MaximumNArgs(1),
@@ -56,9 +59,12 @@ func (a *app) hostCommand() *cobra.Command {
 		Short: "Open a room on this machine, and join it",
 		Long: `host starts a server in this program, makes it known on this network, and
 joins it. What was said is there again when you host the same name again;
-chatd runs a room that stays when you leave.`,
+chatd runs a room that stays when you leave. You are its admin: /help shows
+what an admin may, such as /kick and /ban. With --passphrase-file newcomers are
+asked for what stands in the FILE.`,
 		Example: `  chat host "Hack Night"
-  chat host "Hack Night" --no-discovery   for who is told the address`,
+  chat host "Hack Night" --no-discovery   for who is told the address
+  chat host "Hack Night" --passphrase-file ~/hack-night.txt`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := serve.DefaultName()
@@ -72,14 +78,16 @@ chatd runs a room that stays when you leave.`,
 		},
 	}
 	cmd.Flags().StringVar(&h.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
+	cmd.Flags().BoolVar(&h.noGuests, "no-guests", false, "admit nobody without a key")
 	cmd.Flags().BoolVar(&h.memory, "memory", false, "keep what is said in memory only: it ends with the program")
 	return cmd
 }
 
 // hosting is how to host.
 type hosting struct {
-	listen string
-	memory bool
+	listen   string
+	memory   bool
+	noGuests bool
 }
 
 // start is chat without a command.
@@ -130,7 +138,7 @@ func (a *app) join(ctx context.Context, t target) error {
 	if err != nil {
 		return err
 	}
-	return a.talk(ctx, d)
+	return a.talk(ctx, d, t)
 }
 
 // host runs a server and talks with it.
@@ -148,7 +156,8 @@ func (a *app) host(ctx context.Context, name string, h hosting) error {
 		return err
 	}
 	s, err := serve.Start(serve.Config{Name: name, Listen: h.listen, Memory: h.memory, Data: serve.DataDir(home, name),
-		NoDiscovery: a.o.noDiscovery, Discovery: a.o.discovery(), Software: serve.Software()})
+		PassphraseFile: a.o.passphraseFile, NoGuests: h.noGuests,
+		Admins: []identity.Fingerprint{id.Fingerprint()}, NoDiscovery: a.o.noDiscovery, Discovery: a.o.discovery(), Software: serve.Software()})
 	if err != nil {
 		return err
 	}
@@ -161,7 +170,7 @@ func (a *app) host(ctx context.Context, name string, h hosting) error {
 	}
 	err = a.talk(ctx, &client.Dialer{Identity: id, Find: func(context.Context) ([]client.Candidate, error) {
 		return []client.Candidate{{Addr: s.Local(), Key: s.Key}}, nil
-	}})
+	}}, target{addr: s.Local(), public: s.Addr.String()})
 	if stopped := s.Stop(); err == nil {
 		err = stopped
 	}
@@ -169,7 +178,7 @@ func (a *app) host(ctx context.Context, name string, h hosting) error {
 }
 
 // talk runs a client with a screen or with plain lines.
-func (a *app) talk(ctx context.Context, d *client.Dialer) error {
+func (a *app) talk(ctx context.Context, d *client.Dialer, t target) error {
 	rooms := []string{protocol.DefaultRoom}
 	if a.o.room != protocol.DefaultRoom {
 		rooms = append(rooms, a.o.room)
@@ -178,11 +187,15 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 	if err != nil {
 		return err
 	}
-	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms, Journals: filepath.Join(home, "unsent")}
+	cfg := client.Config{Dial: t.dial(d), Token: t.token, Nick: a.o.nick, Software: serve.Software(), Rooms: rooms, Journals: filepath.Join(home, "unsent")}
 	if a.recorder != nil {
 		cfg.Watch = a.recorder.stream
 	}
-	return a.withClient(ctx, cfg, func(ctx context.Context, c *client.Client) error {
+	patience := screenWaits
+	if a.plain() {
+		patience = linesWait
+	}
+	return a.withClient(ctx, cfg, patience, func(ctx context.Context, c *client.Client) error {
 		if a.plain() {
 			return lines.Plain(ctx, lines.PlainConfig{Engine: c, In: a.in, Out: a.out, Room: a.o.room})
 		}
@@ -190,21 +203,69 @@ func (a *app) talk(ctx context.Context, d *client.Dialer) error {
 	})
 }
 
-// withClient runs a client for as long as use runs.
-func (a *app) withClient(ctx context.Context, cfg client.Config, use func(context.Context, *client.Client) error) error {
+// withClient runs a client for as long as use runs. Where the server asks for a
+// passphrase, and there is somebody to ask for it, it is asked for, and the client
+// begins again.
+func (a *app) withClient(ctx context.Context, cfg client.Config, patience time.Duration, use func(context.Context, *client.Client) error) error {
+	if err := a.givenPassphrase(&cfg); err != nil {
+		return err
+	}
+	for tries := 0; ; tries++ {
+		err := a.once(ctx, cfg, patience, use)
+		if !client.NeedsPassphrase(err) {
+			return err
+		}
+		key, err := a.askPassphrase(ctx, cfg, err, tries)
+		if err != nil {
+			return err
+		}
+		cfg.Passphrase = key
+	}
+}
+
+// How long use waits for the first connection. So a passphrase is asked for before
+// there is a screen, and before anything reads what is typed.
+const (
+	screenWaits = 700 * time.Millisecond
+	linesWait   = time.Hour
+)
+
+// once is withClient with the passphrase that there is. It does without use where the
+// client is refused.
+func (a *app) once(ctx context.Context, cfg client.Config, patience time.Duration, use func(context.Context, *client.Client) error) error {
 	// When ctx ends, what use says last is still to be kept.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	using, stop := context.WithCancel(ctx)
+	defer stop()
 	c := client.New(cfg)
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
-		_ = c.Run(running) // its error comes out as the event GaveUp
+		err := c.Run(running) // it comes out as the event GaveUp too
+		done <- err
+		if client.NeedsPassphrase(err) {
+			stop()
+		}
 	}()
-	err := use(ctx, c)
+	var refused error
+	select {
+	case err := <-c.Tried():
+		if _, said := errors.AsType[*protocol.Error](err); said || client.Refusal(err) {
+			refused = err
+		}
+	case <-time.After(patience):
+	case <-ctx.Done():
+	}
+	err := refused
+	if refused == nil {
+		err = use(using, c)
+	}
 	cancel()
 	for range c.Events() {
 	}
-	<-done
+	if ended := <-done; client.NeedsPassphrase(ended) && ctx.Err() == nil {
+		return ended
+	}
 	return err
 }
 
@@ -224,8 +285,8 @@ func (a *app) withServer(ctx context.Context, cfg client.Config, use func(contex
 	if err != nil {
 		return err
 	}
-	cfg.Dial, cfg.Nick, cfg.Software = d.Dial, a.o.nick, serve.Software()
-	return a.withClient(ctx, cfg, use)
+	cfg.Dial, cfg.Nick, cfg.Software, cfg.Token = t.dial(d), a.o.nick, serve.Software(), t.token
+	return a.withClient(ctx, cfg, linesWait, use)
 }
 
 // choose lets the user pick a server, or host one.
@@ -336,7 +397,8 @@ func asFound(b *discovery.Browser) func() []tui.Server {
 
 func shown(servers []discovery.Server, known map[string]identity.Fingerprint) (out []tui.Server) {
 	for _, s := range servers {
-		one := tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words(), Seen: s.Seen, RoundTrip: s.RoundTrip}
+		one := tui.Server{Name: s.Name, Addr: s.Addr.String(), People: s.People, KeyWords: identity.Fingerprint(s.Key).Words(), Seen: s.Seen, RoundTrip: s.RoundTrip,
+			Passphrase: s.Flags&discovery.FlagPassphrase != 0, NoGuests: s.Flags&discovery.FlagNoGuests != 0}
 		if pinned, ok := known[strings.ToLower(s.Name)]; ok {
 			if one.Known = pinned == s.Key; !one.Known {
 				one.Warning = "When you met this name it had another key: " + pinned.Words()

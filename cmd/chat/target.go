@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -23,15 +22,19 @@ import (
 // target is the server that the user means: one at an address, or the one that
 // has a name.
 type target struct {
-	name string
-	addr string
-	key  identity.Fingerprint // zero unless an invitation told it
-	room string               // "" unless an invitation told it
+	name   string
+	addr   string
+	key    identity.Fingerprint // zero unless it was announced, or an invitation told it
+	public string               // where others reach it, if not at addr
+	// Of an invitation:
+	invited bool
+	room    string // "": none is named
+	token   string // "": there is none
 }
 
 // parseTarget tells an address from a name.
 func parseTarget(s string) (target, error) {
-	if rest, ok := strings.CutPrefix(s, inviteScheme); ok {
+	if rest, ok := strings.CutPrefix(s, client.InvitationScheme); ok {
 		return parseInvite(rest)
 	}
 	if serve.HostPort.MatchString(s) {
@@ -49,27 +52,6 @@ func parseTarget(s string) (target, error) {
 	return target{name: s}, nil
 }
 
-// An invitation is chat://HOST:PORT/ROOM#FINGERPRINT.
-const inviteScheme = "chat://"
-
-func invite(addr, room string, key identity.Fingerprint) string {
-	return inviteScheme + addr + "/" + url.PathEscape(room) + "#" + key.String()
-}
-
-func parseInvite(rest string) (target, error) {
-	place, key, _ := strings.Cut(rest, "#")
-	addr, room, _ := strings.Cut(place, "/")
-	t := target{addr: addr}
-	var err error
-	if t.key, err = identity.ParseFingerprint(key); err != nil || !serve.HostPort.MatchString(addr) {
-		return target{}, usagef("this invitation is damaged: it is %sHOST:PORT/ROOM#FINGERPRINT", inviteScheme)
-	}
-	if t.room, err = url.PathUnescape(room); err != nil {
-		return target{}, usagef("this invitation is damaged: %w", err)
-	}
-	return t, nil
-}
-
 func (t target) String() string {
 	if t.addr != "" {
 		return t.addr
@@ -84,6 +66,17 @@ func (t target) pinName() string {
 		return t.name
 	}
 	return t.addr
+}
+
+// dial is how to reach the target.
+func (t target) dial(d *client.Dialer) client.DialFunc {
+	return func(ctx context.Context) (*client.Dialed, error) {
+		link, err := d.Dial(ctx)
+		if err == nil {
+			link.Public = t.public
+		}
+		return link, err
+	}
 }
 
 // files are what the client keeps in the user's config directory.
@@ -115,6 +108,12 @@ func (a *app) dialer(t target) (*client.Dialer, error) {
 		return nil, err
 	}
 	d := &client.Dialer{Identity: id, Pins: pins, Pin: t.pinName()}
+	if a.o.guest {
+		d.Identity = nil
+	}
+	if t.invited {
+		d.Invited = t.key
+	}
 	if t.addr != "" {
 		d.Find = func(context.Context) ([]client.Candidate, error) {
 			return []client.Candidate{{Addr: t.addr, Key: t.key}}, nil
@@ -212,7 +211,7 @@ func conflict(name string, servers []discovery.Server) error {
 	var text strings.Builder
 	text.WriteString(fmt.Sprintf("several servers are called %q, with different keys. Ask the one who runs yours for the words of its key, and join it by address:", name))
 	for _, s := range servers {
-		text.WriteString(fmt.Sprintf("\n  chat join %s   key: %s", s.Addr, identity.Fingerprint(s.Key).Words()))
+		text.WriteString(fmt.Sprintf("\nchat join %s   key: %s", s.Addr, identity.Fingerprint(s.Key).Words()))
 	}
 	return usagef("%s", text.String())
 }
@@ -244,7 +243,7 @@ func only(servers []discovery.Server) (name string, err error) {
 	var text strings.Builder
 	text.WriteString("there are several servers; say which with --server:")
 	for _, s := range servers {
-		text.WriteString(fmt.Sprintf("\n  %s   %s", safetext.Line(s.Name), s.Addr))
+		text.WriteString(fmt.Sprintf("\n%s   %s", safetext.Line(s.Name), s.Addr))
 	}
 	return "", usagef("%s", text.String())
 }

@@ -174,8 +174,12 @@ func (a *app) tapServer(ctx context.Context, tap *wiretap.Tap) error {
 	if err != nil {
 		return err
 	}
-	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: []string{a.o.room}, Live: true, Watch: tap.Stream}
-	return a.withClient(ctx, cfg, func(ctx context.Context, c *client.Client) error {
+	cfg := client.Config{Dial: d.Dial, Nick: a.o.nick, Software: serve.Software(), Rooms: []string{a.o.room}, Live: true, Watch: tap.Stream, Token: t.token}
+	if err := a.givenPassphrase(&cfg); err != nil {
+		return err
+	}
+	// There is a screen already, so nobody is asked for a passphrase.
+	return a.once(ctx, cfg, linesWait, func(ctx context.Context, c *client.Client) error {
 		for {
 			select {
 			case ev, ok := <-c.Events():

@@ -64,7 +64,7 @@ func (o *wireOut) wrong(err error) error { return fmt.Errorf("writing %s: %w", o
 // say tells the user something beside the rows.
 func (o *wireOut) say(text string) {
 	if !o.quiet {
-		fmt.Fprintf(o.a.err, "chat: %s\n", text)
+		fmt.Fprintf(o.a.err, "chat: %s\n", indented(text))
 	}
 }
 

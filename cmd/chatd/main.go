@@ -17,6 +17,8 @@ import (
 	"lanchat/cmd/internal/shell"
 	"lanchat/discovery"
 	"lanchat/internal/roomlog"
+	"lanchat/internal/safetext"
+	"lanchat/internal/server"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,6 +42,11 @@ type options struct {
 	discoveryInterfaces []string
 	postRate            int
 	webhook             string
+	metrics             string
+	perAddress          int
+	adminsFile          string
+	passphraseFile      string
+	noGuests            bool
 	logLevel, logFormat string
 }
 
@@ -51,7 +58,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	if err := cmd.Execute(); err != nil {
-		fmt.Fprintf(stderr, "chatd: %v\n", err)
+		fmt.Fprintf(stderr, "chatd: %s\n", strings.ReplaceAll(safetext.Text(err.Error()), "\n", "\n    "))
 		if started {
 			return exitFailed
 		}
@@ -74,16 +81,23 @@ then says goodbye to everybody.
 
 Once it is ready it prints one line on standard output:
   ready name="Hack Night" addr=192.168.1.5:25252 key="words of the key"
-With --webhook its end is webhook=http://127.0.0.1:8080.
+With --webhook and --metrics its end is webhook=http://127.0.0.1:8080 and
+metrics=http://127.0.0.1:9100.
+
+SIGHUP has it read --admins-file and --passphrase-file again; where one is
+broken, what was read before stays, and the log says why. (Not on Windows.)
 
 Every flag can be given in the environment too: --post-rate as
 CHATD_POST_RATE.`,
 		Example: `  chatd --name "Hack Night"
   chatd --name ci --listen 127.0.0.1:4000 --discovery-interface lo
   chatd --no-discovery          for those who are told the address
+  chatd --passphrase-file ~/hack-night.txt --no-guests
   chatd --keep 30d              forget what is older than 30 days
   chatd --keep 10GB             keep as much as fits 10 GB
-  chatd --webhook 8080          take posts by HTTP from this host`,
+  chatd --webhook 8080          take posts by HTTP from this host
+  chatd --metrics 9100          metrics, health and profiles, for this host
+  chatd --admins-file admins    who may kick, ban and announce`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -101,9 +115,15 @@ CHATD_POST_RATE.`,
 			if o.postRate < 1 {
 				return fmt.Errorf("--post-rate: %d is no rate; it is a number of posts a second, at least 1", o.postRate)
 			}
-			if o.webhook != "" {
-				if o.webhook, err = serve.WebhookAddr(o.webhook); err != nil {
-					return fmt.Errorf("--webhook: %w", err)
+			if o.perAddress < 1 {
+				return fmt.Errorf("--per-address: %d connections are none; it is at least 1", o.perAddress)
+			}
+			for flag, addr := range map[string]*string{"--webhook": &o.webhook, "--metrics": &o.metrics} {
+				if *addr == "" {
+					continue
+				}
+				if *addr, err = serve.WebhookAddr(*addr); err != nil {
+					return fmt.Errorf("%s: %w", flag, err)
 				}
 			}
 			if o.memory && o.keep.Keep != (roomlog.Keep{}) {
@@ -122,8 +142,13 @@ CHATD_POST_RATE.`,
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram, where that is unwelcome: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
-	f.IntVar(&o.postRate, "post-rate", 100, "posts a second that one person may send in the long run; a thousand may come at once")
+	f.IntVar(&o.postRate, "post-rate", server.DefaultLimits.PostRate, "posts a second that one person may send in the long run; a hundred may come at once")
+	f.IntVar(&o.perAddress, "per-address", server.DefaultLimits.AddressConns, "connections that one address may have at a time")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus, health and profiles by HTTP at this `ADDR`: a port of\nthis host's loopback, or ADDRESS:PORT, where whoever reaches it can ask")
 	f.StringVar(&o.webhook, "webhook", "", "take posts by HTTP at this `ADDR`: a port of this host's loopback, or ADDRESS:PORT,\nwhich others reach and anybody on the way can read; chatd webhook add makes tokens")
+	f.StringVar(&o.adminsFile, "admins-file", "", "`FILE` of those who may kick, ban and announce everywhere: on each line a user\nid or a key's fingerprint, as chat id prints them; # begins a comment")
+	f.StringVar(&o.passphraseFile, "passphrase-file", "", "ask newcomers for the passphrase in the only line of this `FILE`;\nnobody can come in by plain lines then")
+	f.BoolVar(&o.noGuests, "no-guests", false, "admit nobody without a key, which is what plain lines and chat --guest have none of")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json")
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
@@ -174,7 +199,14 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level: %q is none of debug, info, warn and error", level)
 	}
-	switch opts := (&slog.HandlerOptions{Level: l}); format {
+	// The handlers quote what is no text, but leave some of it to the terminal.
+	clean := func(_ []string, a slog.Attr) slog.Attr {
+		if v := a.Value.Resolve(); v.Kind() == slog.KindString || v.Kind() == slog.KindAny {
+			a.Value = slog.StringValue(safetext.Line(v.String()))
+		}
+		return a
+	}
+	switch opts := (&slog.HandlerOptions{Level: l, ReplaceAttr: clean}); format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	case "json":
@@ -192,7 +224,7 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 	}
 	s, err := serve.Start(serve.Config{
 		Name: o.name, Listen: o.listen, Data: data, Memory: o.memory, Keep: o.keep.Keep, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
-		Webhook:   o.webhook,
+		Webhook: o.webhook, Metrics: o.metrics, PerAddress: o.perAddress, AdminsFile: o.adminsFile, PassphraseFile: o.passphraseFile, NoGuests: o.noGuests,
 		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
 		Software:  serve.Software(), Logger: logger,
 	})
@@ -206,12 +238,34 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 	if s.Webhook.IsValid() {
 		ready += fmt.Sprintf(" webhook=http://%s", s.Webhook)
 	}
-	fmt.Fprintln(stdout, ready)
-	select {
-	case <-ctx.Done():
-		stop() // a second signal ends the process at once
-		logger.Info("stopping")
-	case <-s.Ended():
+	if s.Metrics.IsValid() {
+		ready += fmt.Sprintf(" metrics=http://%s", s.Metrics)
 	}
-	return s.Stop()
+	hangUps, ignore := onHangUp()
+	defer ignore()
+	fmt.Fprintln(stdout, ready)
+	for {
+		select {
+		case <-hangUps:
+			if terminalGone() {
+				logger.Info("stopping: the terminal is gone")
+				return s.Stop()
+			}
+			reload(s, logger)
+		case <-ctx.Done():
+			stop() // a second signal ends the process at once
+			logger.Info("stopping")
+			return s.Stop()
+		case <-s.Ended():
+			return s.Stop()
+		}
+	}
+}
+
+func reload(s *serve.Server, logger *slog.Logger) {
+	if err := s.Reload(); err != nil {
+		logger.Error("not all was read again; of what was not, the old stays", "err", err)
+		return
+	}
+	logger.Info("admins and passphrase were read again, where there are files of them")
 }

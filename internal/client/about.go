@@ -53,6 +53,7 @@ func (s *State) mayBeAbout(it *Item, kind protocol.Kind, text string) error {
 		}
 	case protocol.KindEdit, protocol.KindDelete:
 		switch {
+		case kind == protocol.KindDelete && s.MayDelete(it) && takesFolds(it.Entry.Kind):
 		case !it.Mine:
 			return errors.New("that message is somebody else's")
 		case it.Entry.User != s.Me.User:
@@ -146,10 +147,18 @@ func (d *deed) edit(rest string) error {
 }
 
 func (d *deed) delete(rest string) error {
-	if rest != "" {
-		return errors.New("/delete takes your last message here, and no words")
+	if rest == "" {
+		return d.change(protocol.KindDelete, "")
 	}
-	return d.change(protocol.KindDelete, "")
+	nick := plainNick(rest)
+	it, err := d.newest(func(it *Item) bool { return strings.EqualFold(it.Entry.Nick, nick) })
+	switch {
+	case err != nil:
+		return err
+	case it == nil:
+		return fmt.Errorf("there is no message of %s here", nick)
+	}
+	return d.about(it, protocol.KindDelete, "")
 }
 
 func (d *deed) change(kind protocol.Kind, text string) error {

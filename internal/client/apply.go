@@ -72,15 +72,17 @@ func (s *State) received(ev Received) {
 	case *protocol.Joined:
 		s.joined(m, ev.At)
 	case *protocol.Left:
-		s.Rooms = slices.DeleteFunc(s.Rooms, func(r *Room) bool { return r.Name == m.Room })
+		s.left(m, ev.At)
+	case *protocol.Moderate:
+		s.moderated(m, ev.At)
 	case *protocol.Page:
 		s.page(m)
 	case *protocol.Nick:
 		s.renamed(m, ev.At)
 	case *protocol.Presence:
-		s.presence(m)
+		s.presence(m, ev.At)
 	case *protocol.Who:
-		s.who(m)
+		s.who(m, ev.At)
 	case *protocol.Rooms:
 		s.Listed = m.Rooms
 	case *protocol.Found:
@@ -145,7 +147,7 @@ func (s *State) entry(e *protocol.Entry) {
 // Counts is true for kinds that somebody has said something by.
 func Counts(k protocol.Kind) bool {
 	switch k {
-	case protocol.KindTopic, protocol.KindEdit, protocol.KindDelete, protocol.KindReaction:
+	case protocol.KindTopic, protocol.KindEdit, protocol.KindDelete, protocol.KindReaction, protocol.KindDeed:
 		return false
 	}
 	return true
@@ -157,6 +159,7 @@ func (s *State) item(r *Room, e *protocol.Entry) Item {
 	for i := range r.late {
 		if r.late[i].Target == e.ID {
 			apply(&it.Entry, &r.late[i])
+			it.goneBy(&r.late[i])
 		}
 	}
 	it.ForMe = s.forMe(r, &it)
@@ -165,6 +168,9 @@ func (s *State) item(r *Room, e *protocol.Entry) Item {
 }
 
 func (s *State) forMe(r *Room, it *Item) bool {
+	if it.Entry.Kind == protocol.KindAnnounce {
+		return !it.Mine
+	}
 	return !it.Mine && Counts(it.Entry.Kind) && (!r.Direct.IsZero() || mentions(it.Entry.Text, s.Me.Nick))
 }
 

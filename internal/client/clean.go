@@ -21,7 +21,7 @@ func clean(m protocol.Message) {
 	}
 	members := func(ms []protocol.Member) {
 		for i := range ms {
-			line(&ms[i].Nick)
+			line(&ms[i].Nick, (*string)(&ms[i].Role))
 		}
 	}
 	switch m := m.(type) {
@@ -36,7 +36,7 @@ func clean(m protocol.Message) {
 			entry(&m.Entries[i])
 		}
 	case *protocol.Joined:
-		line(&m.Room, &m.Topic)
+		line(&m.Room, &m.Topic, (*string)(&m.Role))
 		members(m.Members)
 	case *protocol.Presence:
 		members(m.Joined)
@@ -46,17 +46,23 @@ func clean(m protocol.Message) {
 		for i := range m.Rooms {
 			line(&m.Rooms[i].Room, &m.Rooms[i].Topic)
 		}
+	case *protocol.Left:
+		line(&m.Room, &m.Text)
+	case *protocol.Moderate:
+		m.Text = safetext.Text(m.Text)
 	case *protocol.Topic:
 		line(&m.Topic)
 	case *protocol.Nick:
 		line(&m.Nick)
 	case *protocol.Typing:
 		line(&m.Nick)
+	case *protocol.Invite:
+		line(&m.Room, &m.Token)
 	case *protocol.Slow:
 		line(&m.Why)
 	case *protocol.Bye:
-		line(&m.Text)
+		line(&m.Text, (*string)(&m.Code))
 	case *protocol.Error:
-		line(&m.Text)
+		line(&m.Text, (*string)(&m.Code))
 	}
 }

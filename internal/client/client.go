@@ -42,6 +42,7 @@ import (
 	"sync"
 	"time"
 
+	"lanchat/internal/passphrase"
 	"lanchat/protocol"
 )
 
@@ -78,6 +79,13 @@ type Config struct {
 	// Journals is the directory in which unsent posts, cursors and what the user
 	// keeps on this side are kept across restarts; empty: they end with the process.
 	Journals string
+	// Passphrase is what a server may ask for; nil: it is not known, and such a server
+	// ends the client with protocol.ErrAuthRequired. With Insist a server that is met
+	// for the first time is refused if it does not ask: whoever says that there is a
+	// passphrase need not believe somebody who wants none.
+	Passphrase *passphrase.Key
+	Insist     bool
+	Token      string // of an invitation
 	// Watch is asked at each new connection, before hello, for whom to tell of its
 	// frames (see protocol.Conn.Watch); the answer may be nil. Nil: nobody watches.
 	Watch func(*Dialed) func(protocol.Frame)
@@ -108,6 +116,8 @@ type Client struct {
 	journal  *journal          // from the first connection on, when posts are to be kept
 	opened   bool              // it was tried to open it
 	recalled bool              // what is kept on this side was asked for; Run's alone
+	warned   bool              // that the invitation was of no use; Run's alone
+	first    chan error        // has what came of the first try to connect
 }
 
 // wish is a room that the user wants to be in.
@@ -123,7 +133,7 @@ type wish struct {
 // New makes a client; Run connects it.
 func New(cfg Config) *Client {
 	c := &Client{cfg: cfg, events: make(chan Event, inboxSize), keeper: newKeeper(cfg.Journals), joins: map[uint32]string{}, leaves: map[uint32]string{},
-		wake: make(chan struct{}, 1), drained: make(chan struct{})}
+		wake: make(chan struct{}, 1), drained: make(chan struct{}), first: make(chan error, 1)}
 	for _, room := range cfg.Rooms {
 		c.rooms = append(c.rooms, &wish{room: room, cursor: cfg.After, live: cfg.Live, quiet: cfg.Quiet})
 	}
@@ -133,6 +143,16 @@ func New(cfg Config) *Client {
 // Events is where the events come out, until Run ends and closes it. They must
 // be taken, or the client stands still.
 func (c *Client) Events() <-chan Event { return c.events }
+
+// Tried has what came of the first try to connect, nil where that went well.
+func (c *Client) Tried() <-chan error { return c.first }
+
+func (c *Client) tried(err error) {
+	select {
+	case c.first <- err:
+	default: // it was not the first
+	}
+}
 
 // Post queues a post for sending. It fills in the ID when there is none, and
 // returns the event that shows the post as pending.
@@ -279,6 +299,8 @@ func setRef(m protocol.Message, ref uint32) {
 	case *protocol.Topic:
 		m.Ref = ref
 	case *protocol.Rooms:
+		m.Ref = ref
+	case *protocol.Moderate:
 		m.Ref = ref
 	case *protocol.Who:
 		m.Ref = ref

@@ -353,7 +353,7 @@ func fakeServer(t *testing.T, m protocol.Message) net.Conn {
 	a, b := net.Pipe()
 	go func() {
 		defer b.Close()
-		c, err := protocol.Accept(b, func(h *protocol.Hello) (*protocol.Welcome, error) {
+		c, err := protocol.Accept(b, func(h *protocol.Hello, _ *protocol.Exchange) (*protocol.Welcome, error) {
 			return &protocol.Welcome{Version: protocol.Version, Nick: h.Nick}, nil
 		})
 		if err != nil {

@@ -28,6 +28,16 @@ type Command struct {
 	Args string // as shown in help; "" for none
 	Help string
 	run  func(d *deed, rest string) error
+	Role protocol.Role // that it takes
+}
+
+// Offered reports whether a command is for this user in a room; the server decides.
+func (s *State) Offered(c Command, room string) bool {
+	role := s.Me.Role
+	if r := s.Room(room); r != nil && role == protocol.RoleNone {
+		role = r.Role
+	}
+	return c.Role == protocol.RoleNone || role == protocol.RoleAdmin || role == c.Role
 }
 
 // Commands is the table of commands, in the order of /help.
@@ -35,25 +45,27 @@ var Commands []Command
 
 func init() { // not a literal: /help reads the table
 	Commands = []Command{
-		{"help", "", "show the commands", (*deed).help},
-		{"join", "ROOM", "go to a room; it is made if there is none", (*deed).join},
-		{"leave", "", "leave this room", (*deed).leave},
-		{"msg", "NICK TEXT", "talk to one person alone", (*deed).msg},
-		{"me", "DOES", "say what you do", (*deed).me},
-		{"reply", "NICK TEXT", "answer somebody's newest message here", (*deed).reply},
-		{"edit", "TEXT", "correct your last message", (*deed).edit},
-		{"delete", "", "delete your last message", (*deed).delete},
-		{"react", "EMOJI", "react to the newest message; once more takes it back", (*deed).react},
-		{"nick", "NAME", "change your name", (*deed).nick},
-		{"topic", "TEXT", "set the room's topic", (*deed).topic},
-		{"search", "QUERY", "search what was said: words, \"a phrase\", from:NICK, in:ROOM, after:DATE", (*deed).search},
-		{"ignore", "NICK", "see no more of somebody; alone: show whom you ignore", (*deed).ignore},
-		{"unignore", "NICK", "see somebody's messages again", (*deed).unignore},
-		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify},
-		{"who", "", "show who is here", (*deed).who},
-		{"rooms", "", "show the rooms there are", (*deed).rooms},
-		{"quit", "", "leave", (*deed).quit},
+		{"help", "", "show the commands", (*deed).help, protocol.RoleNone},
+		{"join", "ROOM", "go to a room; it is made if there is none", (*deed).join, protocol.RoleNone},
+		{"leave", "", "leave this room", (*deed).leave, protocol.RoleNone},
+		{"msg", "NICK TEXT", "talk to one person alone", (*deed).msg, protocol.RoleNone},
+		{"me", "DOES", "say what you do", (*deed).me, protocol.RoleNone},
+		{"reply", "NICK TEXT", "answer somebody's newest message here", (*deed).reply, protocol.RoleNone},
+		{"edit", "TEXT", "correct your last message", (*deed).edit, protocol.RoleNone},
+		{"delete", "[NICK]", "delete your last message; op: somebody's", (*deed).delete, protocol.RoleNone},
+		{"react", "EMOJI", "react to the newest message; once more takes it back", (*deed).react, protocol.RoleNone},
+		{"nick", "NAME", "change your name", (*deed).nick, protocol.RoleNone},
+		{"topic", "TEXT", "set the room's topic", (*deed).topic, protocol.RoleNone},
+		{"search", "QUERY", "search what was said: words, \"a phrase\", from:NICK, in:ROOM, after:DATE", (*deed).search, protocol.RoleNone},
+		{"ignore", "NICK", "see no more of somebody; alone: show whom you ignore", (*deed).ignore, protocol.RoleNone},
+		{"unignore", "NICK", "see somebody's messages again", (*deed).unignore, protocol.RoleNone},
+		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify, protocol.RoleNone},
+		{"who", "", "show who is here", (*deed).who, protocol.RoleNone},
+		{"rooms", "", "show the rooms there are", (*deed).rooms, protocol.RoleNone},
+		{"invite", "", "get a line by which somebody else can join this room", (*deed).invite, protocol.RoleNone},
+		{"quit", "", "leave", (*deed).quit, protocol.RoleNone},
 	}
+	Commands = append(Commands, above...)
 }
 
 var errNoRoom = errors.New("you are in no room; /join ROOM goes to one")
@@ -219,7 +231,11 @@ func (d *deed) who(string) error {
 	}
 	var names []string
 	for _, m := range r.People() {
-		names = append(names, ShownNick(m.Nick, m.Guest))
+		name := ShownNick(m.Nick, m.Guest)
+		if m.Role != protocol.RoleNone {
+			name += " (" + string(m.Role) + ")"
+		}
+		names = append(names, name)
 	}
 	more := ""
 	if n := r.Count - len(names); n > 0 {

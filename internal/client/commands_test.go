@@ -71,7 +71,8 @@ func TestCommandsAboutMessages(t *testing.T) {
 		{line: "/reply @eve: good morning", want: protocol.Post{Text: "good morning", Target: idOf(3)}},
 		{line: "/edit", err: "what should it say"},
 		{line: "/edit mine"}, // as it is
-		{line: "/delete all", err: "no words"},
+		{line: "/delete all", err: "no message of all"},
+		{line: "/delete bob", err: "somebody else's"},
 		{line: "/react", err: "with what"},
 		{line: "/react two words", err: "one emoji"},
 		{line: "/react " + strings.Repeat("x", 33), err: "32 bytes"},

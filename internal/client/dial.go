@@ -19,7 +19,12 @@ type Dialed struct {
 	Key       string // the server's fingerprint in hex; "" without TLS
 	KeyWords  string // the same as words
 	Encrypted bool
-	NewKey    bool
+	NewKey    bool // nothing was known of this server before
+	// Public is where others reach the server, when that is not Addr.
+	Public string
+	// Welcomed is to be called when the server has let one in: what is to be
+	// remembered of it is not, before. Nil: there is nothing.
+	Welcomed func() error
 }
 
 // DialFunc makes a connection. An error wrapped in FinalError ends the client.
@@ -46,6 +51,9 @@ type Dialer struct {
 	// every candidate must say its key.
 	Pins *identity.Pins
 	Pin  string
+	// Invited is the server's key by an invitation. Any other is refused for good, and
+	// this one is no surprise at a first meeting. Zero: there is none.
+	Invited identity.Fingerprint
 }
 
 const (
@@ -95,7 +103,21 @@ func (d *Dialer) Dial(ctx context.Context) (*Dialed, error) {
 	if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
 		return nil, &FinalError{changed}
 	}
+	if other, ok := errors.AsType[*InvitationError](err); ok {
+		return nil, &FinalError{other}
+	}
 	return nil, err
+}
+
+// InvitationError says that a server has another key than the invitation to it.
+type InvitationError struct {
+	Addr      string
+	Want, Got identity.Fingerprint
+}
+
+func (e *InvitationError) Error() string {
+	return fmt.Sprintf("the server at %s is not the one of the invitation, so it was not joined: its key is %s, and the invitation's %s. Somebody may stand between; ask for another invitation if the server was set up anew",
+		e.Addr, e.Got.Words(), e.Want.Words())
 }
 
 // search tries what Find returns, in order.
@@ -149,6 +171,9 @@ func (d *Dialer) connect(ctx context.Context, c Candidate) (*Dialed, error) {
 		return nil, err
 	}
 	check := func(key identity.Fingerprint) error {
+		if d.Invited != (identity.Fingerprint{}) && d.Invited != key {
+			return &InvitationError{c.Addr, d.Invited, key}
+		}
 		if c.Key != (identity.Fingerprint{}) && c.Key != key {
 			return fmt.Errorf("the server there has another key than was announced: %s instead of %s", key.Words(), c.Key.Words())
 		}
@@ -172,22 +197,30 @@ func (d *Dialer) connect(ctx context.Context, c Candidate) (*Dialed, error) {
 	return &Dialed{Conn: t, Addr: c.Addr, Key: key.String(), KeyWords: key.Words(), Encrypted: true}, nil
 }
 
-// keep pins the key of the server that is talked with, and notes where it is.
+// keep looks whether the server is known, and has its key pinned and its place noted
+// once it has let one in: who only claimed to be it is not remembered.
 func (d *Dialer) keep(link *Dialed) (*Dialed, error) {
 	if d.Pins == nil {
 		return link, nil
 	}
 	key, err := identity.ParseFingerprint(link.Key)
-	if err == nil {
-		link.NewKey, err = d.Pins.Check(d.Pin, key)
-	}
-	if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
-		err = &FinalError{changed}
-	}
 	if err != nil {
-		link.Conn.Close()
-		return nil, err
+		return nil, errors.Join(err, link.Conn.Close())
 	}
-	_ = d.Pins.Remember(d.Pin, link.Addr) // a convenience for the next time; talking works without
+	_, known, err := d.Pins.Lookup(d.Pin)
+	if err != nil {
+		return nil, errors.Join(err, link.Conn.Close())
+	}
+	link.NewKey = !known && d.Invited == (identity.Fingerprint{})
+	link.Welcomed = func() error {
+		_, err := d.Pins.Check(d.Pin, key)
+		if changed, ok := errors.AsType[*identity.ChangedError](err); ok {
+			return &FinalError{changed}
+		}
+		if err == nil {
+			_ = d.Pins.Remember(d.Pin, link.Addr) // a convenience for the next time; talking works without
+		}
+		return err
+	}
 	return link, nil
 }

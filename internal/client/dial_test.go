@@ -54,14 +54,15 @@ func newPins(t *testing.T) *identity.Pins {
 	return pins
 }
 
+func finds(c ...Candidate) func(context.Context) ([]Candidate, error) {
+	return func(context.Context) ([]Candidate, error) { return c, nil }
+}
+
 // Where the server was is tried beside the search, and the pinned key decides.
 func TestDialRemembered(t *testing.T) {
 	right, wrong := newDoor(t), newDoor(t)
 	nobody := Candidate{"127.0.0.1:1", right.id.Fingerprint()}
 	lost := func(ctx context.Context) ([]Candidate, error) { <-ctx.Done(); return nil, context.Cause(ctx) }
-	finds := func(c ...Candidate) func(context.Context) ([]Candidate, error) {
-		return func(context.Context) ([]Candidate, error) { return c, nil }
-	}
 	for name, tt := range map[string]struct {
 		find func(context.Context) ([]Candidate, error)
 		last []Candidate
@@ -84,6 +85,9 @@ func TestDialRemembered(t *testing.T) {
 			continue
 		}
 		link.Conn.Close()
+		if err := link.Welcomed(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		if pin, _, err := pins.Lookup("room"); err != nil || len(pin.Addrs) != 1 || pin.Addrs[0] != right.addr {
 			t.Errorf("%s: remembered is %+v, %v", name, pin, err)
 		}

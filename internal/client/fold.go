@@ -35,12 +35,13 @@ func (s *State) fold(r *Room, e *protocol.Entry) {
 		return
 	}
 	old := r.Items[i]
-	entry := old.Entry
-	if !apply(&entry, e) {
+	it := *old
+	changed := apply(&it.Entry, e)
+	it.goneBy(e)
+	entry := it.Entry
+	if !changed && it.GoneBy == old.GoneBy {
 		return
 	}
-	it := *old
-	it.Entry = entry
 	it.ForMe = s.forMe(r, &it)
 	r.Items[i] = &it
 	if it.ForMe != old.ForMe && entry.Seq > r.Read {
@@ -49,6 +50,14 @@ func (s *State) fold(r *Room, e *protocol.Entry) {
 		} else {
 			r.Mine = max(0, r.Mine-1)
 		}
+	}
+}
+
+// goneBy notes who has deleted an entry, where that was not its author. An entry that
+// comes deleted does not say it; the deletion does.
+func (it *Item) goneBy(e *protocol.Entry) {
+	if e.Kind == protocol.KindDelete && it.Entry.Gone && e.User != it.Entry.User {
+		it.GoneBy = ShownNick(e.Nick, e.Guest)
 	}
 }
 

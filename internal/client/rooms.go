@@ -32,9 +32,9 @@ func (s *State) joined(m *protocol.Joined, at time.Time) {
 	r.Topic, r.Head, r.Count = m.Topic, m.Head, int(m.Count)
 	r.Members = map[protocol.UserID]protocol.Member{}
 	r.Typing = map[protocol.UserID]Typist{}
+	r.Role, r.Private, r.Locked, r.Slow = m.Role, m.Private, m.Locked, m.Slow
 	for _, p := range m.Members {
-		r.Members[p.User] = p
-		s.retitle(r, p)
+		s.meet(r, p, at)
 	}
 	r.readTo(m.Read)
 	switch {
@@ -111,6 +111,15 @@ func (s *State) page(m *protocol.Page) {
 	}
 	r.lift(older[n-1].Seq)
 	r.Items = append(items, r.Items...)
+	for i := range older {
+		if e := &older[i]; e.Kind == protocol.KindDelete {
+			if at := r.findTarget(e); at >= 0 {
+				held := *r.Items[at] // of this page, which nobody has seen yet, or an earlier one
+				held.goneBy(e)
+				r.Items[at] = &held
+			}
+		}
+	}
 	r.first, r.last = older[0].Seq, max(r.last, older[n-1].Seq)
 	r.Older = m.More && r.first > 1
 }
@@ -142,7 +151,7 @@ func (s *State) renamed(m *protocol.Nick, at time.Time) {
 	s.remark("", "You are now "+m.Nick+".", at)
 }
 
-func (s *State) presence(m *protocol.Presence) {
+func (s *State) presence(m *protocol.Presence, at time.Time) {
 	r := s.Room(m.Room)
 	if r == nil {
 		return
@@ -151,8 +160,7 @@ func (s *State) presence(m *protocol.Presence) {
 		clear(r.Members)
 	}
 	for _, p := range m.Joined {
-		r.Members[p.User] = p
-		s.retitle(r, p)
+		s.meet(r, p, at)
 	}
 	for _, u := range m.Left {
 		delete(r.Members, u)
@@ -161,14 +169,13 @@ func (s *State) presence(m *protocol.Presence) {
 	r.Count = int(m.Count)
 }
 
-func (s *State) who(m *protocol.Who) {
+func (s *State) who(m *protocol.Who, at time.Time) {
 	r := s.Room(m.Room)
 	if r == nil {
 		return
 	}
 	for _, p := range m.People {
-		r.Members[p.User] = p
-		s.retitle(r, p)
+		s.meet(r, p, at)
 	}
 	r.Count = int(m.Count)
 }

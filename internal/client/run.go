@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ func (c *Client) Run(ctx context.Context) error {
 // as far as welcome.
 func (c *Client) once(ctx context.Context) (went bool, err error) {
 	link, conn, welcome, err := c.connect(ctx)
+	c.tried(err)
 	if err != nil {
 		return false, err
 	}
@@ -79,6 +81,10 @@ func (c *Client) once(ctx context.Context) (went bool, err error) {
 		if err := c.emit(ctx, Queued{Post: p, At: time.Now()}); err != nil {
 			return true, err
 		}
+	}
+	if c.cfg.Token != "" && welcome.Room == "" && !c.warned {
+		c.warned = true
+		trouble = append(trouble, errStaleInvitation)
 	}
 	for _, err := range trouble {
 		if err := c.emit(ctx, Remarked{Text: safetext.Line(err.Error()), At: time.Now()}); err != nil {
@@ -128,15 +134,28 @@ func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protoco
 			return nil, nil, nil, err
 		}
 		c.mu.Lock()
-		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot}
+		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot, Token: c.cfg.Token}
 		c.mu.Unlock()
 		conn := protocol.NewConn(link.Conn)
 		if c.cfg.Watch != nil {
 			conn.Watch(c.cfg.Watch(link))
 		}
+		p := &proving{key: c.cfg.Passphrase, insist: c.cfg.Insist, link: link}
+		if p.key != nil {
+			conn.Answer(p.answer)
+		}
 		welcome, err := conn.Handshake(ctx, hello)
+		if refused, ok := errors.AsType[*protocol.Error](err); ok {
+			clean(refused)
+		}
 		if errors.Is(err, protocol.ErrGreeted) && again {
 			continue
+		}
+		if err = p.judge(welcome, err); err == nil && link.Welcomed != nil {
+			err = link.Welcomed()
+		}
+		if err != nil {
+			conn.Close()
 		}
 		return link, conn, welcome, err
 	}
@@ -206,8 +225,9 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ev := WentUp{
-		Server: Server{Name: safetext.Line(w.Server), Addr: link.Addr, KeyWords: link.KeyWords, Encrypted: link.Encrypted, NewKey: link.NewKey},
-		Me:     protocol.Member{User: w.User, Nick: safetext.Line(w.Nick), Guest: w.Guest, Bot: c.cfg.Bot},
+		Server: Server{Name: safetext.Line(w.Server), Addr: link.Addr, Public: cmp.Or(link.Public, link.Addr),
+			Key: link.Key, KeyWords: link.KeyWords, Encrypted: link.Encrypted, NewKey: link.NewKey},
+		Me:     protocol.Member{User: w.User, Nick: safetext.Line(w.Nick), Guest: w.Guest, Bot: c.cfg.Bot, Role: w.Role},
 		Limits: w.Limits,
 		Asked:  c.cfg.Nick,
 		Wiped:  !c.epoch.IsZero() && c.epoch != w.Epoch,
@@ -279,7 +299,7 @@ func (e *FinalError) Unwrap() error { return e.Err }
 
 // isFinal is true when trying again is no use.
 func isFinal(err error) bool {
-	if _, ok := errors.AsType[*FinalError](err); ok || errors.Is(err, protocol.ErrAuthRequired) {
+	if _, ok := errors.AsType[*FinalError](err); ok {
 		return true
 	}
 	if bye, ok := errors.AsType[*byeError](err); ok {
@@ -288,12 +308,15 @@ func isFinal(err error) bool {
 	return Refusal(err)
 }
 
-// Refusal reports whether err is the server's word that this client may not
-// come in, now or later.
+// Refusal reports whether err says that this client may not come in, now or later:
+// by the server's word, or by its own judgement of the server.
 func Refusal(err error) bool {
+	if _, ok := errors.AsType[*InvitationError](err); ok || NeedsPassphrase(err) || errors.Is(err, ErrUnproved) {
+		return true
+	}
 	e, ok := errors.AsType[*protocol.Error](err)
 	if !ok {
-		return errors.Is(err, protocol.ErrAuthRequired)
+		return false
 	}
 	switch e.Code {
 	case protocol.CodeAuth, protocol.CodeForbidden, protocol.CodeVersion, protocol.CodeBadNick, protocol.CodeMalformed, protocol.CodeNickTaken:

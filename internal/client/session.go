@@ -161,7 +161,15 @@ func (l *session) receiveOne(ctx context.Context, m protocol.Message) error {
 		}
 		l.joinFailed(m.Ref)
 	case *protocol.Left:
-		l.left(m.Ref)
+		if l.left(m.Ref); m.Ref == 0 {
+			l.putOut(m.Room)
+		}
+	case *protocol.Moderate:
+		if m.Ref != 0 && m.Do == protocol.DeedPrivate {
+			if err := l.c.Join(m.Room); err != nil {
+				return err
+			}
+		}
 	}
 	return l.c.emit(ctx, Received{m, time.Now()})
 }
@@ -235,6 +243,14 @@ func (l *session) joined(m *protocol.Joined) {
 	case w.live && w.cursor == 0:
 		w.cursor, w.live = m.Head, false // from here on nothing may be missed
 	}
+}
+
+// putOut forgets a room that this user was put out of: who wants to be in it again says
+// so.
+func (l *session) putOut(room string) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.c.unwish(room)
 }
 
 // joinFailed forgets a room that the server does not let this user into.

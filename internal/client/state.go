@@ -34,6 +34,8 @@ type State struct {
 
 	early []Event // posts and remarks for rooms whose join is not yet answered
 	words words
+
+	warned map[protocol.UserID]string // people with a new key that this user was told of, by nick
 }
 
 // Phase is what the connection is doing.
@@ -60,6 +62,8 @@ type Link struct {
 type Server struct {
 	Name      string
 	Addr      string
+	Public    string // where others reach it
+	Key       string // its fingerprint in hex; "" without TLS
 	KeyWords  string // of the server's fingerprint, to be compared across a table
 	Encrypted bool
 	NewKey    bool // met for the first time: the key was pinned just now
@@ -84,6 +88,11 @@ type Room struct {
 	Members map[protocol.UserID]protocol.Member
 	Count   int // of people; may be more than Members
 	Typing  map[protocol.UserID]Typist
+
+	Role    protocol.Role // of this user here
+	Private bool          // only who is invited knows of it
+	Locked  bool          // ops alone change the topic
+	Slow    uint32        // seconds from one post of a person to the next; 0: any number
 
 	// Line is the seq behind which what is new begins, as long as it is to be
 	// shown; 0: there is no such line. It holds still while one reads. Missed is
@@ -146,8 +155,9 @@ type Item struct {
 	Status Status
 	Entry  protocol.Entry // of a Notice only Seq, At and Text
 	Err    string
-	Mine   bool // said by this user
-	ForMe  bool // mentions this user, or in a direct talk
+	Mine   bool   // said by this user
+	ForMe  bool   // mentions this user, or in a direct talk
+	GoneBy string // who has deleted it, where that is not its author and is known
 	// Change is this user's edit or deletion of the entry that is not in the log
 	// yet, or was refused. Entry is the entry without it.
 	Change *Change

@@ -42,6 +42,9 @@ func RoomList(m *protocol.Rooms) string {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "#%s, %d here, %d entries", r.Room, r.Count, r.Head)
+		if r.Private {
+			b.WriteString(", private")
+		}
 		if r.Topic != "" {
 			fmt.Fprintf(&b, ": %s", r.Topic)
 		}

@@ -25,9 +25,9 @@ var mayImport = map[string][]string{
 	"internal/house":     {},
 	"protocol":           {"internal/wire"},
 	"discovery":          {"internal/wire", "internal/safetext"},
-	"internal/roomlog":   {"internal/wire", "protocol"},
-	"internal/server":    {"protocol", "internal/roomlog", "internal/identity", "internal/safetext"},
-	"internal/client":    {"protocol", "internal/identity", "internal/safetext", "internal/files"},
+	"internal/roomlog":   {"internal/wire", "protocol", "internal/nicks"},
+	"internal/server":    {"protocol", "internal/roomlog", "internal/identity", "internal/safetext", "internal/access", "internal/nicks", "internal/passphrase"},
+	"internal/client":    {"protocol", "internal/identity", "internal/safetext", "internal/files", "internal/nicks", "internal/passphrase"},
 	"internal/tui":       {"internal/client", "protocol", "internal/safetext", "internal/config"},
 	"internal/lines":     {"internal/client", "protocol", "internal/safetext", "internal/config"},
 	"internal/ops":       {"internal/server", "internal/files"},
@@ -35,14 +35,19 @@ var mayImport = map[string][]string{
 	"internal/wiretap":   {"protocol", "discovery", "internal/client", "internal/identity", "internal/safetext"},
 	"internal/bench":     {"protocol", "discovery", "internal/client", "internal/identity", "internal/safetext"},
 	"internal/wiredemo":  {"protocol", "discovery"},
-	"cmd/internal/serve": {"internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery"},
-	"cmd/chatd":          {"internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery", "cmd/internal/serve", "cmd/internal/shell", "cmd/internal/man"},
+	"cmd/internal/serve": {"protocol", "internal/access", "internal/passphrase", "internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery"},
+	"cmd/chatd":          {"internal/safetext", "internal/server", "internal/roomlog", "internal/identity", "internal/ops", "internal/config", "discovery", "cmd/internal/serve", "cmd/internal/shell", "cmd/internal/man"},
 	"cmd/chat":           {anything, "cmd/internal/serve", "cmd/internal/shell", "cmd/internal/man"},
 	"cmd/internal/shell": {},
 	"cmd/internal/man":   {},
 
 	// To copy from: what others can import is all that they may use.
 	"examples/go": {"protocol", "discovery"},
+
+	// Who is who, and who may what.
+	"internal/nicks":      {},
+	"internal/passphrase": {},
+	"internal/access":     {"protocol", "internal/roomlog"},
 
 	// For tests: only tests and each other may import these.
 	"internal/netlab":     {anything},

@@ -199,7 +199,7 @@ late) : > "$0/late"; while ! test -e "$0/go"; do sleep 0.01; done; echo "better 
 		t.Fatal(err)
 	}
 	ann.say("nothing", "much", "down")
-	listener.out.await(t, "<~oracle (bot)> (to ~ann: down) what is down?\n")
+	listener.out.await(t, "<~oracle (bot) (to ~ann: down)> what is down?\n")
 	errs.await(t, "its answer is longer than 65536 bytes, and was not sent")
 	ann.say("late")
 	for i := 0; ; i++ {

@@ -22,14 +22,14 @@ func TestChangedEntriesAsLines(t *testing.T) {
 	}{
 		"edited": {entry(func(e *protocol.Entry) {
 			e.Edited, e.Reactions = true, []protocol.Reaction{{Text: "👍", Count: 2}, {Text: "\x1b", Count: 1}}
-		}), "<ann> (edited) hello", `"text":"hello","edited":true,"reactions":[{"text":"👍","n":2},{"text":"␛","n":1}]}`},
+		}), "<ann (edited)> hello", `"text":"hello","edited":true,"reactions":[{"text":"👍","n":2},{"text":"␛","n":1}]}`},
 		"edited action": {entry(func(e *protocol.Entry) { e.Kind, e.Edited = protocol.KindAction, true }), "* ann (edited) hello", `"edited":true`},
-		"gone":          {entry(func(e *protocol.Entry) { e.Text, e.Gone = "", true }), "* ann has deleted this message", `"text":"","gone":true}`},
-		"edit":          {entry(func(e *protocol.Entry) { e.Kind = protocol.KindEdit }), "<ann> (corrected) hello", `"kind":"edit"`},
+		"gone":          {entry(func(e *protocol.Entry) { e.Text, e.Gone = "", true }), "-- ann has deleted this message", `"text":"","gone":true}`},
+		"edit":          {entry(func(e *protocol.Entry) { e.Kind = protocol.KindEdit }), "<ann (corrected)> hello", `"kind":"edit"`},
 		"old edit":      {entry(func(e *protocol.Entry) { e.Kind, e.Text = protocol.KindEdit, "" }), "", `"kind":"edit"`},
 		"reaction": {entry(func(e *protocol.Entry) {
 			e.Kind, e.Text, e.Reactions = protocol.KindReaction, "👍", []protocol.Reaction{{Text: "👍", Count: 1}}
-		}), "* ann reacts: 👍", `"reactions":[{"text":"👍","n":1}]`},
+		}), "-- ann reacts: 👍", `"reactions":[{"text":"👍","n":1}]`},
 		"taken back": {entry(func(e *protocol.Entry) {
 			e.Kind, e.Text, e.Reactions = protocol.KindReaction, "👍", []protocol.Reaction{{Text: "👍"}}
 		}), "", `"reactions":[{"text":"👍","n":0}]`},

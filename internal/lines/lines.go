@@ -6,16 +6,28 @@
 //
 //	15:04 #lobby <ann> hello
 //	15:04 #lobby * ann waves
-//	15:04 #lobby <bob> (to ann: hello) good morning
-//	15:04 #lobby <ann> (corrected) hello all
-//	15:04 #lobby * bob reacts 👍 to ann: hello all
-//	15:04 #lobby * ann has deleted a message
+//	15:04 #lobby <bob (to ann: hello)> good morning
+//	15:04 #lobby <ann (corrected)> hello all
+//	15:04 #lobby -- bob reacts 👍 to ann: hello all
+//	15:04 #lobby -- ann has deleted a message
 //	15:04 #lobby <cobot (bot)> the build is green
+//	15:04 #lobby ! ann announces: pizza is here
+//	15:04 #lobby ! ann has muted bob for 10 min
 //	15:04 #lobby -- a remark of this program
 //
-// A guest's nick, which no key proves, has a ~ before it. Further lines of a
-// text are indented by four spaces, so that nobody can write a line that looks
-// like another's. A line for programs is one JSON object: see [Record].
+// A guest's nick, which no key proves, has a ~ before it. A line says by how it
+// begins whose word it is, and no text can change that:
+//
+//   - between < and the first > stands who speaks, and what the server or this
+//     program knows of the message; behind it their text;
+//   - behind * what a person says of themselves;
+//   - behind -- what the server or this program tells, behind ! what ops announce.
+//
+// Further lines of a text are indented by four spaces. Where a terminal breaks a
+// long line it does so by itself: a line begins with its time. Text from right to
+// left stays as it was written, without characters that turn the direction, so a
+// terminal that orders it does so within its line. A line for programs is one JSON
+// object: see [Record].
 //
 // What is printed was cleaned by package safetext when it came in, and is
 // cleaned again here.
@@ -72,8 +84,8 @@ type Reaction struct {
 // NewRecord makes a Record of an entry.
 func NewRecord(e *protocol.Entry) Record {
 	r := Record{
-		Room: e.Room, Seq: e.Seq, ID: e.ID.String(), From: safetext.Line(e.Nick), User: e.User.String(), Verified: !e.Guest, Bot: e.Bot,
-		At: time.Unix(0, e.At).UTC().Format("2006-01-02T15:04:05.000000000Z07:00"), Kind: string(e.Kind), Text: safetext.Text(e.Text),
+		Room: safetext.Line(e.Room), Seq: e.Seq, ID: e.ID.String(), From: safetext.Line(e.Nick), User: e.User.String(), Verified: !e.Guest, Bot: e.Bot,
+		At: time.Unix(0, e.At).UTC().Format("2006-01-02T15:04:05.000000000Z07:00"), Kind: safetext.Line(string(e.Kind)), Text: safetext.Text(e.Text),
 		Edited: e.Edited, Gone: e.Gone,
 	}
 	for _, reaction := range e.Reactions {
@@ -119,37 +131,41 @@ func (p *printer) said(title string, e, about *protocol.Entry) error {
 }
 
 func inWords(e, about *protocol.Entry) string {
-	who, text := client.ShownNick(e.Nick, e.Guest), e.Text
+	who, text := client.ShownNick(e.Nick, e.Guest), safetext.Links(e.Text)
 	if e.Bot {
 		who += " (bot)" // no nick has a space
 	}
 	switch {
 	case e.Gone:
-		return fmt.Sprintf("* %s has deleted this message", who)
+		return fmt.Sprintf("-- %s has deleted this message", who)
 	case e.Edited:
-		text = "(edited) " + text
+		who += " (edited)"
 	}
 	switch e.Kind {
 	case protocol.KindText:
 		if e.Target.IsZero() {
 			return fmt.Sprintf("<%s> %s", who, text)
 		}
-		return fmt.Sprintf("<%s> (to %s) %s", who, firstWords(about), text)
+		return fmt.Sprintf("<%s (to %s)> %s", who, firstWords(about), text)
 	case protocol.KindAction:
 		return fmt.Sprintf("* %s %s", who, text)
+	case protocol.KindAnnounce:
+		return fmt.Sprintf("! %s announces: %s", who, text)
+	case protocol.KindDeed:
+		return fmt.Sprintf("! %s %s", who, text)
 	case protocol.KindTopic:
-		return fmt.Sprintf("* %s has set the topic: %s", who, text)
+		return fmt.Sprintf("-- %s has set the topic: %s", who, text)
 	case protocol.KindEdit:
 		if text == "" { // what it has corrected was deleted since
 			return ""
 		}
-		return fmt.Sprintf("<%s> (corrected) %s", who, text)
+		return fmt.Sprintf("<%s (corrected)> %s", who, text)
 	case protocol.KindDelete:
-		return fmt.Sprintf("* %s has deleted a message", who)
+		return fmt.Sprintf("-- %s has deleted a message", who)
 	case protocol.KindReaction:
 		return reacts(who, e, about)
 	default:
-		return fmt.Sprintf("<%s> [%s] %s", who, e.Kind, text)
+		return fmt.Sprintf("<%s (%s)> %s", who, headless.Replace(string(e.Kind)), text)
 	}
 }
 
@@ -166,11 +182,11 @@ func reacts(who string, e, about *protocol.Entry) string {
 	case about == nil && takenBack:
 		return ""
 	case about == nil:
-		return fmt.Sprintf("* %s reacts: %s", who, e.Text)
+		return fmt.Sprintf("-- %s reacts: %s", who, e.Text)
 	case takenBack:
-		return fmt.Sprintf("* %s takes back %s to %s", who, e.Text, firstWords(about))
+		return fmt.Sprintf("-- %s takes back %s to %s", who, e.Text, firstWords(about))
 	}
-	return fmt.Sprintf("* %s reacts %s to %s", who, e.Text, firstWords(about))
+	return fmt.Sprintf("-- %s reacts %s to %s", who, e.Text, firstWords(about))
 }
 
 // firstMost is how many characters of a text remind of it.
@@ -193,8 +209,11 @@ func firstWords(e *protocol.Entry) string {
 		}
 		text += "…"
 	}
-	return who + ": " + text
+	return who + ": " + headless.Replace(text)
 }
+
+// headless keeps what somebody wrote from ending the head of a line.
+var headless = strings.NewReplacer("<", "‹", ">", "›")
 
 // remark prints what this program has to say, never as JSON.
 func (p *printer) remark(at time.Time, title, text string) error {

@@ -136,7 +136,7 @@ func TestPlain(t *testing.T) {
 	ann.type_("/join kitchen")
 	ann.out.await(t, "-- you are in #kitchen, 1 here")
 	ann.type_("/topic dinner")
-	ann.out.await(t, "#kitchen * ~annie has set the topic: dinner")
+	ann.out.await(t, "#kitchen -- ~annie has set the topic: dinner")
 	ann.type_("/rooms")
 	ann.out.await(t, "#kitchen, 1 here, 1 entries: dinner")
 	ann.type_("/msg bob psst")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"lanchat/internal/client"
@@ -23,9 +24,17 @@ func Who(ctx context.Context, e Engine, out io.Writer, room string, asJSON bool)
 		for _, p := range m.People {
 			after = p.User
 			if asJSON {
-				err = printJSON(out, map[string]any{"nick": safetext.Line(p.Nick), "user": p.User.String(), "verified": !p.Guest, "bot": p.Bot})
+				one := map[string]any{"nick": safetext.Line(p.Nick), "user": p.User.String(), "verified": !p.Guest, "bot": p.Bot}
+				if p.Role != protocol.RoleNone {
+					one["role"] = safetext.Line(string(p.Role))
+				}
+				err = printJSON(out, one)
 			} else {
-				_, err = fmt.Fprintln(out, client.ShownNick(safetext.Line(p.Nick), p.Guest))
+				name := client.ShownNick(safetext.Line(p.Nick), p.Guest)
+				if p.Role != protocol.RoleNone {
+					name += " (" + safetext.Line(string(p.Role)) + ")"
+				}
+				_, err = fmt.Fprintln(out, name)
 			}
 			if err != nil {
 				return err
@@ -48,9 +57,17 @@ func Rooms(ctx context.Context, e Engine, out io.Writer, asJSON bool) error {
 		for _, r := range m.Rooms {
 			after = r.Room
 			if asJSON {
-				err = printJSON(out, map[string]any{"room": safetext.Line(r.Room), "topic": safetext.Line(r.Topic), "people": r.Count, "head": r.Head})
+				one := map[string]any{"room": safetext.Line(r.Room), "topic": safetext.Line(r.Topic), "people": r.Count, "head": r.Head}
+				if r.Private {
+					one["private"] = true
+				}
+				err = printJSON(out, one)
 			} else {
-				_, err = fmt.Fprintf(out, "%-20s %3d here %6d entries  %s\n", safetext.Line(r.Room), r.Count, r.Head, safetext.Line(r.Topic))
+				about := safetext.Line(r.Topic)
+				if r.Private {
+					about = strings.TrimSpace("private  " + about)
+				}
+				_, err = fmt.Fprintf(out, "%-20s %3d here %6d entries  %s\n", safetext.Line(r.Room), r.Count, r.Head, about)
 			}
 			if err != nil {
 				return err
@@ -91,6 +108,12 @@ func Search(ctx context.Context, e Engine, out io.Writer, query, room string, li
 	}
 }
 
+// Invite asks for an invitation, and returns it with the server that it is to.
+func Invite(ctx context.Context, e Engine, request protocol.Invite) (answer *protocol.Invite, server client.Server, err error) {
+	answer, err = askOf[*protocol.Invite](ctx, e, &request, func(s client.Server) { server = s })
+	return answer, server, err
+}
+
 func printJSON(out io.Writer, v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -103,6 +126,11 @@ func printJSON(out io.Writer, v any) error {
 // ask sends a request as soon as there is a connection, again over each new
 // one, and returns the answer.
 func ask[M protocol.Message](ctx context.Context, e Engine, request protocol.Message) (answer M, err error) {
+	return askOf[M](ctx, e, request, func(client.Server) {})
+}
+
+// askOf is ask, and tells up which server it is.
+func askOf[M protocol.Message](ctx context.Context, e Engine, request protocol.Message, up func(client.Server)) (answer M, err error) {
 	ref, err := e.Request(request)
 	if err != nil && err != client.ErrOffline {
 		return answer, err
@@ -118,6 +146,7 @@ func ask[M protocol.Message](ctx context.Context, e Engine, request protocol.Mes
 			case client.GaveUp:
 				gaveUp = ev.Err
 			case client.WentUp:
+				up(ev.Server)
 				if ref, err = e.Request(request); err != nil && err != client.ErrOffline {
 					return answer, err
 				}
@@ -144,6 +173,8 @@ func refOf(m protocol.Message) uint32 {
 	case *protocol.Found:
 		return m.Ref
 	case *protocol.Page:
+		return m.Ref
+	case *protocol.Invite:
 		return m.Ref
 	}
 	return 0

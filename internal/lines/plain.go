@@ -39,8 +39,8 @@ func Plain(ctx context.Context, cfg PlainConfig) error {
 	input := readLines(ctx, cfg.In)
 	for {
 		in := input.lines
-		if p.state.Room(p.state.Active) == nil && len(p.state.Rooms) == 0 || p.full {
-			in = nil // there is no room yet, or no place for another post
+		if !p.joined || p.full {
+			in = nil // there was no room yet, or no place for another post
 		}
 		select {
 		case ev, ok := <-cfg.Engine.Events():
@@ -76,6 +76,7 @@ type plain struct {
 	PlainConfig
 	printer
 	state      client.State
+	joined     bool // a room, once; who was put out of it may still say where to go
 	inputEnded bool
 	waiting    int             // posts of which it is not known what became of them
 	gaps       map[string]*gap // by room: what was said while there was no connection
@@ -153,13 +154,25 @@ func (p *plain) received(ev client.Received) error {
 		if m.Ref == 0 || r == nil {
 			return nil
 		}
+		p.joined = true
 		text := fmt.Sprintf("you are in %s, %d here", r.Title, r.Count)
 		if r.Topic != "" {
 			text += ": " + r.Topic
 		}
 		return p.remark(ev.At, "", text)
 	case *protocol.Left:
+		if m.Room == p.state.Active && len(p.state.Rooms) > 0 {
+			p.state.Apply(client.Selected{Room: p.state.Rooms[0].Name})
+		}
+		if m.Ref == 0 && m.Text != "" {
+			return p.remark(ev.At, "", "you are not in #"+m.Room+" any more: "+m.Text)
+		}
 		return p.remark(ev.At, "", "you have left #"+m.Room)
+	case *protocol.Moderate:
+		if m.Ref == 0 || m.Text == "" {
+			return nil // an entry of the room tells of it
+		}
+		return p.remark(ev.At, "", m.Text)
 	case *protocol.Nick:
 		return p.remark(ev.At, "", "you are now "+m.Nick)
 	case *protocol.Error:
@@ -170,6 +183,12 @@ func (p *plain) received(ev client.Received) error {
 		return p.remark(ev.At, "", "the server takes your lines more slowly now; they are sent in order")
 	case *protocol.Found:
 		return p.remark(ev.At, "", p.state.FoundList(p.state.Found))
+	case *protocol.Invite:
+		terms, link := p.state.Invited(m)
+		if err := p.remark(ev.At, "", terms); err != nil || link == "" {
+			return err
+		}
+		return p.remark(ev.At, "", link)
 	case *protocol.Rooms:
 		return p.remark(ev.At, "", client.RoomList(m))
 	}

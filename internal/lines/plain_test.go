@@ -103,16 +103,16 @@ func TestPlainPrintsChanges(t *testing.T) {
 	want := []string{
 		"-- you are in #lobby, 0 here",
 		"#lobby <ann> a first message", "    that is somewhat longer than what reminds of it",
-		"#lobby <bob> (edited) folded",
-		"#lobby * bob has deleted this message",
-		"#lobby <bob> (to ann: a first message that is somewhat longer…) a reply",
-		"#lobby <bob> (to an earlier message) of what is not here",
-		"#lobby <ann> (corrected) new",
-		"#lobby * ~eve reacts 👍 to bob: a reply",
-		"#lobby * ~eve takes back 👍 to bob: a reply",
-		"#lobby * bob has deleted a message",
-		"#lobby <~eve> (to bob: (deleted)) what did you say?",
-		"#lobby <bob> [poll] what next?",
+		"#lobby <bob (edited)> folded",
+		"#lobby -- bob has deleted this message",
+		"#lobby <bob (to ann: a first message that is somewhat longer…)> a reply",
+		"#lobby <bob (to an earlier message)> of what is not here",
+		"#lobby <ann (corrected)> new",
+		"#lobby -- ~eve reacts 👍 to bob: a reply",
+		"#lobby -- ~eve takes back 👍 to bob: a reply",
+		"#lobby -- bob has deleted a message",
+		"#lobby <~eve (to bob: (deleted))> what did you say?",
+		"#lobby <bob (poll)> what next?",
 	}
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
@@ -127,7 +127,7 @@ func TestPlainSaysWhatWasMissed(t *testing.T) {
 		heard(5, bob, protocol.KindEdit, 4, "two!"), heard(6, bob, protocol.KindText, 0, "after"),
 		client.WentDown{Err: errors.New("cut")}, client.WentUp{Me: ann}, joinedAt(6), heard(7, bob, protocol.KindText, 0, "nothing missed"))
 	i := slices.Index(got, "#lobby -- 2 missed: said while there was no connection")
-	if i < 1 || got[i-1] != "#lobby <bob> (corrected) two!" || got[i+1] != "#lobby <bob> after" || strings.Count(strings.Join(got, "\n"), "missed:") != 1 {
+	if i < 1 || got[i-1] != "#lobby <bob (corrected)> two!" || got[i+1] != "#lobby <bob> after" || strings.Count(strings.Join(got, "\n"), "missed:") != 1 {
 		t.Errorf("printed:\n%s", strings.Join(got, "\n"))
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"lanchat/internal/client"
+	"lanchat/internal/safetext"
 	"lanchat/protocol"
 )
 
@@ -196,6 +198,7 @@ func (t *tail) print(e *protocol.Entry) error {
 
 func (t *tail) complain(format string, args ...any) {
 	if t.Errors != nil {
-		fmt.Fprintf(t.Errors, "chat: "+format+"\n", args...)
+		text := safetext.Text(fmt.Sprintf(format, args...))
+		fmt.Fprintf(t.Errors, "chat: %s\n", strings.ReplaceAll(text, "\n", "\n    "))
 	}
 }

@@ -313,7 +313,7 @@ func TestGuessing(t *testing.T) {
 // The nick of a person is never a webhook's.
 func TestNicksOfPeople(t *testing.T) {
 	s := newSite(t)
-	if err := s.log.BindNick("ann", protocol.UserID{1}, time.Now()); err != nil {
+	if _, err := s.log.BindNick("ann", protocol.UserID{1}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.post("application/json", `{"text":"I am ann","as":"Ann"}`); got.status != 200 || got.As != "Ann-2" {

@@ -1,5 +1,6 @@
-// Package ops is the server's side door for programs: a webhook, over HTTP, that
-// build systems, monitors and curl post to.
+// Package ops is the server's side doors for programs, over HTTP: a webhook that build
+// systems, monitors and curl post to, and a page of [Status] for those who run the
+// server.
 //
 // # The webhook
 //
@@ -50,18 +51,23 @@
 // times, then once a second for an address. Right ones are not held up by that: a
 // token is 256 random bits, and nobody guesses it.
 //
-// There is no encryption: a proxy in front can add it.
+// # The status
+//
+//	GET /metrics     numbers, in Prometheus' text format 0.0.4; names begin with lanchat_
+//	GET /healthz     200 as long as the process answers
+//	GET /readyz      200 when the server listens and its log takes entries; 503 says why not
+//	GET /debug/pprof/…   Go's profiles
+//
+// No label has a value that others could choose: no rooms, nicks or addresses.
+//
+// There is no encryption in either: a proxy in front can add it.
 package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -122,45 +128,8 @@ func newWebhook(post func(context.Context, server.Note) (server.Noted, error), t
 // then have two seconds. It returns when everything that it started has ended; nil
 // unless l failed.
 func (w *Webhook) Serve(ctx context.Context, l net.Listener) error {
-	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
-	defer cutOff()
-	var connections sync.WaitGroup
-	h := &http.Server{
-		Handler: w, ReadHeaderTimeout: w.limits.header, ReadTimeout: w.limits.request, WriteTimeout: w.limits.answer,
-		IdleTimeout: w.limits.idle, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return requests },
-		ConnContext: markBusy,
-		// What it would print is what strangers do: nothing is logged for each.
-		ErrorLog: log.New(io.Discard, "", 0),
-		// New comes before the connection's goroutine begins, Closed at its end.
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				connections.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				connections.Done()
-			}
-		},
+	if err := serve(ctx, l, w, w.limits); err != nil {
+		return fmt.Errorf("the webhook at %v: %w", l.Addr(), err)
 	}
-	var background sync.WaitGroup
-	served := make(chan struct{})
-	background.Go(func() {
-		select {
-		case <-ctx.Done():
-			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.limits.grace)
-			defer cancel()
-			_ = h.Shutdown(grace) // what is left is cut off below
-		case <-served:
-		}
-	})
-	err := h.Serve(&bounded{Listener: l, total: w.limits.connections, each: w.limits.perAddress})
-	close(served)
-	background.Wait()
-	cutOff()
-	h.Close()
-	connections.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("the webhook at %v: %w", l.Addr(), err)
+	return nil
 }

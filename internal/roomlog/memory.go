@@ -38,8 +38,9 @@ type Memory struct {
 	idOrder fifo[protocol.ID]
 	last    int64 // the newest entry's time
 	markers map[markerKey]uint64
-	nicks   map[string]binding
-	owned   map[protocol.UserID][]string // the nicks bound to a user
+	nicks   map[string]memoryBinding     // by key: see nicks.Keys
+	owned   map[protocol.UserID][]string // the nicks bound to a user, the one used last at the end
+	facts   map[factKey]Fact
 }
 
 type memoryRoom struct {
@@ -61,18 +62,13 @@ type markerKey struct {
 	room string
 }
 
-type binding struct {
-	user protocol.UserID
-	used time.Time
-}
-
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{
 		epoch: protocol.NewID(), budget: MemoryBudget, seed: maphash.MakeSeed(), now: time.Now,
 		rooms: map[string]*memoryRoom{}, directs: map[protocol.UserID][]string{}, ids: map[protocol.ID]knownID{},
 		folds:   map[protocol.ID]*memoryFold{},
-		markers: map[markerKey]uint64{}, nicks: map[string]binding{},
+		markers: map[markerKey]uint64{}, nicks: map[string]memoryBinding{}, facts: map[factKey]Fact{},
 		owned: map[protocol.UserID][]string{},
 	}
 }
@@ -294,51 +290,6 @@ func (m *Memory) SetMarker(user protocol.UserID, room string, seq uint64) (bool,
 	}
 	m.markers[key] = seq
 	return true, nil
-}
-
-// NickOwner implements Store.
-func (m *Memory) NickOwner(nick string) (protocol.UserID, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	b, ok := m.nicks[nick]
-	if !ok || m.now().Sub(b.used) > NickExpiry {
-		return protocol.UserID{}, false
-	}
-	return b.user, true
-}
-
-// BindNick implements Store. When 65,536 nicks are bound, no new one is, and
-// the nick stays free for all.
-func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	b, known := m.nicks[nick]
-	if known && b.user != user && at.Sub(b.used) <= NickExpiry {
-		return ErrNickTaken
-	}
-	if !known && len(m.nicks) >= memoryNicks {
-		return nil
-	}
-	if known && b.user != user {
-		m.unbind(nick)
-	}
-	if _, bound := m.nicks[nick]; !bound {
-		m.owned[user] = append(m.owned[user], nick)
-	}
-	m.nicks[nick] = binding{user, at}
-	if own := m.owned[user]; len(own) > NicksPerUser {
-		m.unbind(slices.MinFunc(own, func(a, b string) int { return m.nicks[a].used.Compare(m.nicks[b].used) }))
-	}
-	return nil
-}
-
-func (m *Memory) unbind(nick string) {
-	user := m.nicks[nick].user
-	delete(m.nicks, nick)
-	m.owned[user] = slices.DeleteFunc(m.owned[user], func(n string) bool { return n == nick })
-	if len(m.owned[user]) == 0 {
-		delete(m.owned, user)
-	}
 }
 
 // fifo is a queue whose memory follows its length.

@@ -176,21 +176,25 @@ type Store interface {
 	Marker(user protocol.UserID, room string) uint64
 	SetMarker(user protocol.UserID, room string, seq uint64) (moved bool, err error)
 
-	// NickOwner returns whom a nick is bound to; nick is in the folded form
-	// that BindNick was given. Bindings unused for NickExpiry do not count.
+	// NickOwner returns whom a nick, or one that looks like it, is bound to.
+	// Bindings unused for NickExpiry do not count.
 	NickOwner(nick string) (protocol.UserID, bool)
 	// BindNick binds a nick to a user, or marks it as used at that time. A user
-	// has at most NicksPerUser; the one unused for longest makes place.
-	BindNick(nick string, user protocol.UserID, at time.Time) error
+	// has at most NicksPerUser; the one unused for longest makes place. since is
+	// when the nick, or one that looks like it, went from another user to this one;
+	// zero: never, as far as is known.
+	BindNick(nick string, user protocol.UserID, at time.Time) (since time.Time, err error)
+
+	// Facts returns the facts of a kind that count now, by key.
+	Facts(kind string) ([]Fact, error)
+	// SetFact remembers a fact in place of the one with its kind and key; it is
+	// durable when SetFact returns. Above MaxFacts it fails with ErrFacts.
+	SetFact(Fact) error
+	// DropFact forgets a fact, if there is one.
+	DropFact(kind, key string) error
 
 	Close() error
 }
-
-// The bounds of nick bindings.
-const (
-	NicksPerUser = 3
-	NickExpiry   = 90 * 24 * time.Hour
-)
 
 // A Record is one post in a batch. Append fills in Seq and At of Entry; with
 // Known set these are an earlier entry's, and nothing was added.

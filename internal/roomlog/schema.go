@@ -42,6 +42,11 @@ var migrations = []migration{
 	INSERT INTO words (words, rank) VALUES ('automerge', 0);`),
 	// 3. What was said about an entry is folded into it.
 	foldAll,
+	// 4. What is remembered beside the entries; until in nanoseconds, 0: for good.
+	statements(`CREATE TABLE facts (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;
+	CREATE INDEX facts_until ON facts (until) WHERE until <> 0;`),
+	// 5. Nicks that look alike are the same.
+	keyNicks,
 }
 
 // migrate brings the file up to the newest schema, each step in a transaction

@@ -26,8 +26,10 @@ type Query struct {
 	From          string // a nick, in whatever case
 	Before, After int64  // nanoseconds; 0: no bound
 	Limit, Bytes  int
-	// User is who asks: direct talks of others are not searched.
-	User protocol.UserID
+	// User is who asks: direct talks of others are not searched, nor are the rooms that
+	// are Hidden from the user.
+	User   protocol.UserID
+	Hidden []string
 }
 
 // Term is a word or, with several words, a phrase. A word matches in whatever
@@ -213,7 +215,17 @@ func (s *SQLite) match(q Query) (string, bool) {
 	if q.From != "" {
 		parts = append(parts, "place : "+nickToken(q.From))
 	}
-	return strings.Join(parts, " AND "), true
+	match := strings.Join(parts, " AND ")
+	var hidden []string
+	for _, room := range q.Hidden {
+		if r := s.rooms[room]; r != nil {
+			hidden = append(hidden, roomToken(r.id))
+		}
+	}
+	if len(hidden) > 0 {
+		match = "(" + match + ") NOT place : (" + strings.Join(hidden, " OR ") + ")"
+	}
+	return match, true
 }
 
 // firstAt finds the first place whose entry was said at or after a time: place

@@ -2,6 +2,7 @@ package roomlog
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -130,4 +131,36 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q: %v", text, err)
 		}
 	})
+}
+
+// What is hidden from who asks is not found, and pages are as full as without it.
+func TestSearchHides(t *testing.T) {
+	s := openTest(t)
+	var batch []Record
+	rooms := []string{"lobby"}
+	for i := range 3_000 {
+		rooms = append(rooms, fmt.Sprint("secret", i))
+	}
+	for i, room := range append(rooms, "lobby", "secret1", "lobby") {
+		batch = append(batch, Record{Entry: protocol.Entry{ID: protocol.NewID(), Room: room, Nick: "ann", Text: fmt.Sprint("pizza ", i)}})
+	}
+	if err := s.Append(batch); err != nil {
+		t.Fatal(err)
+	}
+	q := Query{Terms: []Term{{Text: "pizza"}}, Hidden: append(rooms[1:], "nowhere"), Limit: 2, Bytes: 1 << 20}
+	begin := time.Now()
+	first, more, err := s.Search(t.Context(), q)
+	if err != nil || len(first) != 2 || !more || first[0].Room != "lobby" || first[1].Room != "lobby" {
+		t.Fatalf("%+v, more %v, %v", first, more, err)
+	}
+	q.Before = first[1].At
+	if rest, more, err := s.Search(t.Context(), q); err != nil || more || len(rest) != 1 || rest[0].Room != "lobby" {
+		t.Errorf("%+v, more %v, %v", rest, more, err)
+	}
+	t.Logf("with %d rooms hidden: %v", len(q.Hidden), time.Since(begin))
+	q.Before, q.Hidden, q.From, q.Terms = 0, []string{"secret1"}, "ann", nil
+	q.Limit = 10_000
+	if all, _, err := s.Search(t.Context(), q); err != nil || len(all) != len(batch)-2 {
+		t.Errorf("from:ann finds %d of %d, %v", len(all), len(batch)-2, err)
+	}
 }

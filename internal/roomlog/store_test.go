@@ -202,7 +202,7 @@ func TestStoreNicks(t *testing.T) {
 		now := time.Now()
 		bind := func(nick string, user protocol.UserID, at time.Time, want error) {
 			t.Helper()
-			if err := s.BindNick(nick, user, at); !errors.Is(err, want) {
+			if _, err := s.BindNick(nick, user, at); !errors.Is(err, want) {
 				t.Errorf("BindNick(%s) = %v, want %v", nick, err, want)
 			}
 		}
@@ -226,7 +226,55 @@ func TestStoreNicks(t *testing.T) {
 		owner("old", protocol.UserID{})
 		bind("old", bob, now, nil)
 		owner("old", bob)
+
+		// What looks alike is the same.
+		bind("ОLD", carol, now, ErrNickTaken) // with a Cyrillic О
+		owner("0ld", bob)
+		bind("0ld", bob, now.Add(time.Second), nil)
+		owner("Old", bob)
+
+		// A nick that went to another key says since when.
+		since := func(nick string, user protocol.UserID, at, want time.Time) {
+			t.Helper()
+			if got, err := s.BindNick(nick, user, at); err != nil || !got.Equal(want) {
+				t.Errorf("%s went to another key at %v, %v; want %v", nick, got, err, want)
+			}
+		}
+		then := now.Add(NickExpiry + time.Hour).Truncate(time.Second)
+		since("new", bob, now, time.Time{})
+		since("NEW", carol, then, then)
+		since("new", carol, then.Add(nickUse), then)
+		since("new", carol, then.Add(2*nickUse), then)
 	})
+}
+
+// A log of before knows its nicks by lower case.
+func TestNicksAreKeyed(t *testing.T) {
+	dir := t.TempDir()
+	newer := migrations
+	migrations = migrations[:4]
+	defer func() { migrations = newer }()
+	s, err := OpenSQLite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Unix()
+	if _, err := s.w.ExecContext(t.Context(), "INSERT INTO nicks (nick, user, used) VALUES ('bill', ?, ?), ('b1ll', ?, ?), ('ann', ?, ?)", alice[:], now, bob[:], now-1, bob[:], now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	migrations = newer
+	if s, err = OpenSQLite(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for nick, want := range map[string]protocol.UserID{"bill": alice, "BILL": alice, "B1ll": alice, "Ann": bob} {
+		if got, _ := s.NickOwner(nick); got != want {
+			t.Errorf("%s belongs to %v, want %v", nick, got, want)
+		}
+	}
 }
 
 func TestMemoryHasABudget(t *testing.T) {

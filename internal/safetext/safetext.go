@@ -6,21 +6,30 @@
 // it is: it moves no cursor, sets no title, colours nothing, forges no line and
 // turns no reading direction.
 //
-//   - C0 controls and DEL become their visible pictures (ESC is ␛), C1 controls
-//     and private-use characters U+FFFD. A terminal sees no control but newline
-//     and, from Text, tab.
+//   - C0 controls and DEL become their visible pictures (ESC is ␛), C1 controls,
+//     private-use characters and noncharacters U+FFFD. A terminal sees no control
+//     but newline and, from Text, tab.
 //   - CR, CR LF, VT, FF, NEL and the line and paragraph separators become
 //     newlines, so that nothing but a newline can begin a line.
-//   - Direction controls and isolates, zero-width and other format characters,
-//     tags and blank letters (Hangul fillers, Braille blank) are dropped. Where
-//     they carry meaning they stay: joiners inside emoji and in scripts that
-//     join, the tags of a flag.
-//   - More than four combining marks on one character are dropped.
+//   - Direction controls and isolates, zero-width and other format characters
+//     (interlinear annotation, deprecated ones), tags and blank letters (Hangul
+//     fillers, Braille blank) are dropped. Where they carry meaning they stay:
+//     joiners inside emoji and in scripts that join, the tags of a flag.
+//   - What piles up is cut: of the marks on one character, parts of a Hangul
+//     syllable and signs before a character four stay each, of emoji that are
+//     joined to one five. A variation selector stays right behind a character, a
+//     skin tone right behind an emoji.
 //   - Invalid UTF-8 becomes U+FFFD.
 //
-// Both functions are idempotent and may be called by several goroutines at once.
+// Text from right to left stays as it was written. Nothing is put in to turn or to
+// fence the direction: a terminal that orders such text does so within a line, and
+// most leave it in the order in which it was sent.
 //
-// Source: Unicode TR 36 and TR 51; ECMA-48 for what terminals obey.
+// Both functions are idempotent, make no text longer than three times what it was,
+// and may be called by several goroutines at once. [Links] is for what is shown to
+// people, behind them.
+//
+// Source: Unicode TR 36, TR 51 and UAX 29; ECMA-48 for what terminals obey.
 package safetext
 
 import (
@@ -33,6 +42,10 @@ import (
 
 // MaxMarks is how many combining marks stay on one character.
 const MaxMarks = 4
+
+// maxJoins is how many joiners one emoji may have: no emoji of Unicode has more
+// than three.
+const maxJoins = 4
 
 // Text cleans text of several lines: newlines and tabs stay.
 func Text(s string) string { return clean(s, '\n', '\t') }
@@ -47,7 +60,7 @@ func clean(s string, newline, tab rune) string {
 	var out strings.Builder
 	out.Grow(len(s))
 	in := []rune(s) // bytes that are no UTF-8 become U+FFFD here
-	marks := 0
+	marks, joined, before := 0, 0, 0
 	var last rune // the last one written
 	var base rune // the last one written that begins a character
 	for i := 0; i < len(in); i++ {
@@ -64,7 +77,7 @@ func clean(s string, newline, tab rune) string {
 		case r == 0x7f:
 			r = 0x2421
 		case r < 0x7f:
-		case r < 0xa0, unicode.Is(unicode.Co, r), r&0xfffe == 0xfffe:
+		case r < 0xa0, unicode.Is(unicode.Co, r), r&0xfffe == 0xfffe, r >= 0xfdd0 && r <= 0xfdef:
 			r = utf8.RuneError
 		case r == 0x1f3f4: // a black flag: its tags say whose
 			n := flagTags(in[i+1:])
@@ -74,24 +87,44 @@ func clean(s string, newline, tab rune) string {
 			i += n
 			r = in[i]
 		case r == zwj || r == zwnj:
-			if !joins(last, base, in[i+1:], r) {
+			if joined == maxJoins || !joins(last, base, in[i+1:], r) {
+				continue
+			}
+			joined++
+		case selector(r):
+			if last != base || base <= ' ' {
+				continue
+			}
+		case skinTone(r):
+			if last != base || !pictograph(base) {
 				continue
 			}
 		case invisible(r):
 			continue
 		}
-		if unicode.In(r, unicode.Mn, unicode.Me) {
-			if marks++; marks > MaxMarks {
+		if unicode.Is(prepended, r) {
+			if before == MaxMarks {
 				continue
 			}
+			before++
 		} else {
+			before = 0
+		}
+		if rides(r) || leading(r) && leading(last) {
+			if marks == MaxMarks {
+				continue
+			}
+			marks++
+		} else if !continues(r) {
 			marks = 0
 		}
 		out.WriteRune(r)
-		last = r
 		if !continues(r) {
-			base = r
+			if base = r; last != zwj {
+				joined = 0
+			}
 		}
+		last = r
 	}
 	return out.String()
 }
@@ -144,8 +177,33 @@ func pictograph(r rune) bool {
 
 // continues reports whether r belongs to the character before it: a mark, a
 // selector of form, a skin tone, a joiner.
-func continues(r rune) bool {
-	return r >= 0x1f3fb && r <= 0x1f3ff || r == zwj || r == zwnj || unicode.In(r, unicode.Mn, unicode.Me)
+func continues(r rune) bool { return r == zwj || r == zwnj || skinTone(r) || rides(r) }
+
+// rides reports whether r stands on the character before it, or behind it in the
+// same one, and could do so without end.
+func rides(r rune) bool {
+	switch {
+	case r >= 0x1160 && r <= 0x11ff, r >= 0xd7b0 && r <= 0xd7ff: // vowels and ends of Hangul syllables
+		return true
+	case r == 0xe33, r == 0xeb3, r == 0xff9e, r == 0xff9f: // letters that UAX 29 adds to what they follow
+		return true
+	}
+	return unicode.In(r, unicode.M)
+}
+
+// leading reports whether r begins a Hangul syllable; several make one character.
+func leading(r rune) bool { return r >= 0x1100 && r <= 0x115f || r >= 0xa960 && r <= 0xa97c }
+
+func selector(r rune) bool { return r >= 0xfe00 && r <= 0xfe0f }
+func skinTone(r rune) bool { return r >= 0x1f3fb && r <= 0x1f3ff }
+
+// prepended are the signs that make one character with what follows them (the
+// property Prepend of UAX 29).
+var prepended = &unicode.RangeTable{
+	R16: []unicode.Range16{{Lo: 0x600, Hi: 0x605, Stride: 1}, {Lo: 0x6dd, Hi: 0x70f, Stride: 0x32}, {Lo: 0x890, Hi: 0x891, Stride: 1},
+		{Lo: 0x8e2, Hi: 0x8e2, Stride: 1}, {Lo: 0xd4e, Hi: 0xd4e, Stride: 1}},
+	R32: []unicode.Range32{{Lo: 0x110bd, Hi: 0x110cd, Stride: 0x10}, {Lo: 0x111c2, Hi: 0x111c3, Stride: 1}, {Lo: 0x1193f, Hi: 0x11941, Stride: 2},
+		{Lo: 0x11a3a, Hi: 0x11a3a, Stride: 1}, {Lo: 0x11a84, Hi: 0x11a89, Stride: 1}, {Lo: 0x11d46, Hi: 0x11d46, Stride: 1}, {Lo: 0x11f02, Hi: 0x11f02, Stride: 1}},
 }
 
 // flagTags is how many of the first runes are the tags of a subdivision's flag
@@ -169,7 +227,8 @@ func invisible(r rune) bool {
 	case r >= 0x600 && r <= 0x605, r == 0x6dd, r == 0x70f, r == 0x8e2:
 		return false // format characters that are drawn: Arabic number and verse signs
 	case r == 0x34f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r >= 0x180b && r <= 0x180f,
-		r == 0x2800, r == 0x3164, r == 0xffa0, r >= 0xe0000 && r <= 0xe0fff:
+		r == 0x2065, r == 0x2800, r == 0x3164, r == 0xffa0, r >= 0xfff0 && r <= 0xfff8, r >= 0x13441 && r <= 0x13442, r == 0x16fe4,
+		r == 0x1d159, r >= 0xe0000 && r <= 0xe0fff:
 		return true
 	}
 	return unicode.Is(unicode.Cf, r)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 func TestText(t *testing.T) {
@@ -35,6 +37,27 @@ func TestText(t *testing.T) {
 		{"private use", "\ue0b0", "\ufffd"},
 		{"not UTF-8", "a\xffb", "a\ufffdb"},
 		{"keycap", "1️⃣", "1️⃣"},
+		{"keycap of a star", "*️⃣", "*️⃣"},
+		{"the longest emoji", "👩🏽‍❤️‍💋‍👨🏽", "👩🏽‍❤️‍💋‍👨🏽"},
+		{"pirates and rainbows", "🏴‍☠️🏳️‍🌈🏳️‍⚧️", "🏴‍☠️🏳️‍🌈🏳️‍⚧️"},
+		{"emoji without end", strings.Repeat("👨\u200d", 9) + "👨", strings.Repeat("👨\u200d", 4) + "👨" + strings.Repeat("👨\u200d", 4) + "👨"},
+		{"skin tones pile up", "👩🏽🏽🏽 a🏽", "👩🏽 a"},
+		{"selectors pile up", "❤\ufe0f\ufe0f\ufe0e a\ufe00\ufe01", "❤\ufe0f a\ufe00"},
+		{"selectors of ideographs", "葛\U000e0100", "葛"},
+		{"spacing marks pile up", "क" + strings.Repeat("\u093e", 50), "क" + strings.Repeat("\u093e", 4)},
+		{"half a Hangul syllable piles up", "\u1100" + strings.Repeat("\u1161", 50), "\u1100" + strings.Repeat("\u1161", 4)},
+		{"Hangul syllables", "\u1112\u1161\u11ab 한글", "\u1112\u1161\u11ab 한글"},
+		{"signs before a character pile up", strings.Repeat("\u0600", 9) + "1", strings.Repeat("\u0600", 4) + "1"},
+		{"interlinear annotation", "\ufff9a\ufffab\ufffb", "ab"},
+		{"deprecated format characters", "\u206aa\u206f", "a"},
+		{"invisible operators", "a\u2062b\u00adc", "abc"},
+		{"noncharacters", "\ufdd0\uffff\U0001ffff", "\ufffd\ufffd\ufffd"},
+		{"half a surrogate pair", "\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
+		{"overlong escape", "\xc0\x9b[2J", "\ufffd\ufffd[2J"},
+		{"null notehead", "\U0001d159", ""},
+		{"Hebrew and Arabic stay as they were written", "ann: שלום (abc) مرحبا 123", "ann: שלום (abc) مرحبا 123"},
+		{"points and cantillation", "בְּרֵאשִׁ֖ית", "בְּרֵאשִׁ֖ית"},
+		{"Thai", "น้ำ กี่", "น้ำ กี่"},
 	}
 	for _, tt := range tests {
 		if got := Text(tt.in); got != tt.want {
@@ -46,9 +69,54 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestLinks(t *testing.T) {
+	for in, want := range map[string]string{
+		"see http://a.b/c?d=e#f, or":           "see http://a.b/c?d=e#f, or",
+		"https://\u0430pple.com/x":             "https://xn--pple-43d.com/x", // a Cyrillic а
+		"https://你好.example:80/ü.":             "https://xn--6qq79v.example:80/%C3%BC.",
+		"https://evil。example/":                "https://evil.example/",
+		"https://bank.example@evil.example/x!": "https://bank.example@evil.example/x (at evil.example)!",
+		"https://bank.example%2f@evil.example": "https://bank.example%2f@evil.example (at evil.example)",
+		"https://evil.example\\@bank.example":  "https://evil.example\\@bank.example", // the link ends before the backslash
+		"http://a_\u0430.b/":                   "http://a_%D0%B0.b/",
+		"ftp://\u0430.b javascript:\u0430":     "ftp://\u0430.b javascript:\u0430",
+		"xhttp://\u0430.b":                     "xhttp://\u0430.b",
+		"（https://a.b/c）。":                     "（https://a.b/c）。",
+		"http://\u05d0.b/\u05d1 \u05d2":        "http://xn--4db.b/%D7%91 \u05d2",
+	} {
+		if got := Links(in); got != want {
+			t.Errorf("Links(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzLinks(f *testing.F) {
+	f.Add("see https://bank.example@\u0430.example/ü and http://x\\y (http://a.b/c_(d))")
+	f.Add("http://a@b\u3002c (at b)")
+	f.Fuzz(func(t *testing.T, s string) {
+		s = Text(s)
+		got := Links(s)
+		if again := Links(got); again != got {
+			t.Fatalf("not idempotent: %q, then %q, then %q", s, got, again)
+		}
+		if again := Text(got); again != got {
+			t.Fatalf("not clean: %q, then %q", got, again)
+		}
+		if len(got) > 8*len(s) {
+			t.Fatalf("%d bytes became %d", len(s), len(got))
+		}
+		for i := range got {
+			if n := Link(got, i); n > 0 && !isASCII(got[i:i+n]) {
+				t.Fatalf("%q: the link %q is not ASCII", got, got[i:i+n])
+			}
+		}
+	})
+}
+
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[2J\u202e\r\u200d👨‍👩‍👧")
 	f.Add("🏴\U000e0067\U000e0062\U000e0073\U000e007f")
+	f.Add("👩🏽🏽\ufe0f\u20e3\u1100\u1100\u1161\u0600\u0600a\u0301\ufdd0")
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, fn := range []func(string) string{Text, Line} {
 			got := fn(s)
@@ -58,14 +126,33 @@ func FuzzText(f *testing.F) {
 			if again := fn(got); again != got {
 				t.Fatalf("not idempotent: %q, then %q", got, again)
 			}
+			if len(got) > 3*len(s) {
+				t.Fatalf("%d bytes became %d", len(s), len(got))
+			}
 			for _, r := range got {
-				if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+				if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.In(r, unicode.Bidi_Control, unicode.Co, unicode.Noncharacter_Code_Point) ||
+					r == 0x2028 || r == 0x2029 || r >= 0xfff0 && r <= 0xfffb {
 					t.Fatalf("%q holds %U", got, r)
 				}
 			}
+			holdsNoPile(t, got)
 		}
 		if strings.ContainsAny(Line(s), "\n\t") {
 			t.Fatalf("Line(%q) is not one line", s)
 		}
 	})
+}
+
+// holdsNoPile looks at each character as people see it, by rules that are not ours.
+func holdsNoPile(t *testing.T, s string) {
+	// The most: five emoji with a tone, a selector, marks and a joiner each, and signs
+	// before them.
+	const most = 5*(3+MaxMarks) + MaxMarks
+	for rest := s; rest != ""; {
+		var cluster string
+		cluster, rest, _, _ = uniseg.FirstGraphemeClusterInString(rest, -1)
+		if n := utf8.RuneCountInString(cluster); n > most {
+			t.Fatalf("%q: %d runes are one character: %q", s, n, cluster)
+		}
+	}
 }

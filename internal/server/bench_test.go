@@ -94,7 +94,7 @@ func BenchmarkIdle(b *testing.B) {
 	for _, door := range []string{"bare", "guest", "key"} {
 		b.Run(door, func(b *testing.B) {
 			const clients = 500
-			s, addr := startTLS(b)
+			s, addr := startTLS(b, func(c *Config) { c.Limits.AddressConns = 2 * clients })
 			var memory, goroutines int
 			for b.Loop() {
 				waitFor(b, func() bool { return sessions(s) == 0 })

@@ -44,12 +44,12 @@ func (b *botTalk) take(room string, now time.Time, l *Limits) (wait time.Duratio
 		of = &bucket{}
 		b.rooms[room] = of
 	}
-	return of.try(now, l.BotRate, l.BotBurst)
+	return of.try(now, l.bots())
 }
 
 func (b *botTalk) sweep(now time.Time, l *Limits) {
 	for room, of := range b.rooms {
-		if of.full(now, l.BotRate, l.BotBurst) {
+		if of.full(now, l.bots()) {
 			delete(b.rooms, room)
 		}
 	}
@@ -77,6 +77,7 @@ func (s *Server) mayBotPost(ctx context.Context, room string, id protocol.ID, us
 	} else if found && known.User == user && known.Room == room {
 		return 0, nil
 	}
+	s.stats.reached(limitBots)
 	return wait, protocol.Errorf(protocol.CodeLimit,
 		"the bots in this room have posted too much without a person's word: %d at once, then one in %v for all of them together; a bot may post again in %v, or as soon as a person posts",
 		l.BotBurst, (time.Second / time.Duration(l.BotRate)).Round(time.Millisecond), max(wait.Round(time.Millisecond), time.Millisecond))

@@ -120,7 +120,7 @@ func TestDirectTalkDoesNotExistForOthers(t *testing.T) {
 			{"topic", func(r string) protocol.Message { return &protocol.Topic{Ref: 5, Room: r, Topic: "x"} }, protocol.CodeNotFound},
 			{"who", func(r string) protocol.Message { return &protocol.Who{Ref: 5, Room: r} }, protocol.CodeNotFound},
 			{"search", func(r string) protocol.Message { return &protocol.Search{Ref: 5, Room: r, Query: "secret"} }, protocol.CodeNotFound},
-			{"invite", func(r string) protocol.Message { return &protocol.Invite{Ref: 5, Room: r} }, protocol.CodeUnsupported},
+			{"invite", func(r string) protocol.Message { return &protocol.Invite{Ref: 5, Room: r} }, protocol.CodeNotFound},
 			{"read", func(r string) protocol.Message { return &protocol.Read{Room: r, Seq: 1} }, ""},
 			{"typing", func(r string) protocol.Message { return &protocol.Typing{Room: r} }, ""},
 		} {

@@ -2,16 +2,16 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"time"
 
+	"lanchat/internal/access"
 	"lanchat/internal/safetext"
 	"lanchat/protocol"
 )
@@ -43,16 +43,18 @@ var encoders = [doorKinds]func(dst []byte, m protocol.Message) []byte{
 }
 
 // handle finds out who is at the door: the first byte decides.
-func (s *Server) handle(nc net.Conn) {
-	if int(s.handshakes.Add(1)) > s.limits.Handshakes {
-		s.handshakes.Add(-1)
+func (s *Server) handle(nc *link) {
+	if over := s.startHandshake(nc); over != 0 {
+		s.stats.reached(over)
+		tellBusy(nc, over)
 		return
 	}
 	ss, err := s.openDoor(nc)
-	s.handshakes.Add(-1)
+	s.endHandshake(nc)
 	if err != nil {
+		s.stats.notAdmitted(err)
 		if !isEverydayEnd(err) {
-			s.logger.Info("a connection came to nothing", "from", nc.RemoteAddr().String(), "err", safetext.Line(err.Error()))
+			s.logSome(slog.LevelInfo, "a connection came to nothing", "from", nc.RemoteAddr().String(), "err", safetext.Line(err.Error()))
 		}
 		return
 	}
@@ -123,10 +125,8 @@ func hangUp(nc net.Conn) {
 }
 
 func (s *Server) openTLS(nc net.Conn) (*session, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), protocol.HandshakeTimeout)
-	defer cancel()
-	t := tls.Server(nc, s.cfg.TLS)
-	if err := t.HandshakeContext(ctx); err != nil {
+	t, err := s.welcomeTLS(nc)
+	if err != nil {
 		return nil, err
 	}
 	var user protocol.UserID
@@ -141,7 +141,7 @@ func (s *Server) openTLS(nc net.Conn) (*session, error) {
 func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error) {
 	d := &native{}
 	var ss *session
-	conn, err := protocol.Accept(nc, func(hello *protocol.Hello) (*protocol.Welcome, error) {
+	conn, err := protocol.Accept(nc, func(hello *protocol.Hello, x *protocol.Exchange) (*protocol.Welcome, error) {
 		guest := user.IsZero()
 		if guest {
 			user = randomUser()
@@ -149,8 +149,12 @@ func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error)
 		if hello.Nick == "" {
 			return nil, protocol.Errorf(protocol.CodeBadNick, "a nick is needed")
 		}
+		room, err := s.admit(newcomer{access.Who{User: user, Guest: guest}, addrOf(nc), stateOf(nc), hello.Token}, x)
+		if err != nil {
+			return nil, err
+		}
 		ss = s.newSession(d)
-		ss.bot = hello.Bot
+		ss.bot, ss.addr, ss.share = hello.Bot, addrOf(nc), shareOf(nc)
 		who, err := s.people.arrive(ss, user, guest, hello.Nick)
 		if err != nil {
 			ss.cancel()
@@ -159,7 +163,7 @@ func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error)
 		}
 		return &protocol.Welcome{
 			Version: protocol.Version, Software: s.cfg.Software, Server: s.cfg.Name, Epoch: s.log.Epoch(),
-			User: user, Nick: who.name(), Guest: guest, Limits: s.limits.onWire(),
+			User: user, Nick: who.name(), Guest: guest, Role: s.rules.Role(who.who(), ""), Room: room, Limits: s.limits.onWire(),
 		}, nil
 	})
 	if err != nil {
@@ -222,8 +226,11 @@ func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
 			return nil, d.answerHTTP()
 		}
 	}
+	if s.refusePlainLines(nc) {
+		return nil, nil
+	}
 	ss := s.newSession(d)
-	d.ss = ss
+	d.ss, ss.addr, ss.share = ss, addrOf(nc), shareOf(nc)
 	if _, err := s.people.arrive(ss, randomUser(), true, ""); err != nil {
 		ss.cancel()
 		return nil, err
@@ -232,8 +239,12 @@ func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
 	return ss, nil
 }
 
-// isEverydayEnd is true for the ways in which connections end all day long.
+// isEverydayEnd is true for the ways in which connections end all day long. Who is
+// refused may come again and again, and nobody wants to read that.
 func isEverydayEnd(err error) bool {
+	if e, ok := errors.AsType[*protocol.Error](err); ok {
+		return e.Code == protocol.CodeAuth || e.Code == protocol.CodeForbidden || e.Code == protocol.CodeLimit
+	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || isReset(err)
 }

@@ -246,8 +246,8 @@ func TestHelloFlood(t *testing.T) {
 	})
 	b.talk()
 	s.people.mu.Lock()
-	if len(s.people.byUser) != 2 || len(s.people.byNick) != 2 {
-		t.Errorf("%d users and %d nicks are known", len(s.people.byUser), len(s.people.byNick))
+	if len(s.people.byUser) != 2 || len(s.people.byKey) != 2 {
+		t.Errorf("%d users and %d nicks are known", len(s.people.byUser), len(s.people.byKey))
 	}
 	s.people.mu.Unlock()
 	waitFor(t, func() bool { return runtime.NumGoroutine() <= before })

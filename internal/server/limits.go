@@ -2,40 +2,88 @@ package server
 
 import (
 	"reflect"
-	"sync"
 	"time"
 
 	"lanchat/protocol"
 )
 
-// Limits are what one server bears. All are on by default.
+// Limits are what one server bears. All are on by default: a field that is zero has
+// its value of DefaultLimits.
+//
+// A rate is how often somebody may do something in the long run, a burst how often at
+// once. What is over a rate of posts or requests is read later, and the session told
+// slow, so that order holds. What is over another is refused with the code limit. Each
+// time counts in Stats.
+//
+// Somebody is a user: all sessions of a key together, and of a guest the one that
+// there is. Beyond that all guests who come from one address, and all people with keys
+// who do, may together do so often AddressShare times what one may.
 type Limits struct {
-	Connections  int // open connections, in all
-	Handshakes   int // connections that have not yet said who they are
+	Connections       int // open connections, in all
+	AddressConns      int // open connections from one address; of IPv6 from one network of 64 bits
+	Handshakes        int // connections that have not yet said who they are, in all
+	AddressHandshakes int // the same, from one address; more wait for their turn
+	AddressShare      int // how many people's rates those of one address have together
+
 	Text         int // bytes of an entry's text
-	Rooms        int // rooms that one session may follow
+	Rooms        int // rooms in which one user may be
 	AllRooms     int // rooms on this server, direct talks included
 	Pending      int // posts of one session that are not yet committed
 	PendingBytes int // the same, in bytes
-	PostRate     int // posts a second of one session, in the long run
-	PostBurst    int // posts that one session may send at once
-	BotRate      int // posts a second of all bots of a room together, in the long run
-	BotBurst     int // posts that they may send at once, and again when a person has posted there
+	SocketBytes  int // bytes that the kernel holds for one connection, in each direction
+	Searches     int // searches that run at the same time, in all; of one user: one.
+	// The log has four readers, and other reading is to go on meanwhile
+
+	PostRate      int // posts a second of one user
+	PostBurst     int // at once
+	ArrivalRate   int // connections a second from one address, but this host's own
+	ArrivalBurst  int // at once: a room behind one address that comes back
+	BotRate       int // posts a second of all bots of a room together
+	BotBurst      int // at once, and again when a person has posted there
+	RequestRate   int // requests a second of one user, of every kind that has no rate of its own
+	RequestBurst  int // at once
+	PageRate      int // joins and pages of history a second of one user
+	PageBurst     int // at once
+	SearchRate    int // searches a second of one user
+	SearchBurst   int // at once
+	NickRate      int // changes of nick a minute of one user
+	NickBurst     int // at once
+	NewRoomsRate  int // rooms newly made an hour by one user
+	NewRoomsBurst int // at once
 }
 
 // DefaultLimits are the limits unless Config says otherwise.
 var DefaultLimits = Limits{
-	Connections:  16_384,
-	Handshakes:   1_024,
+	Connections:       16_384,
+	AddressConns:      256,
+	Handshakes:        1_024,
+	AddressHandshakes: 32,
+	AddressShare:      4,
+
 	Text:         16 << 10,
 	Rooms:        100,
 	AllRooms:     10_000,
 	Pending:      1_024,
 	PendingBytes: 1 << 20,
-	PostRate:     100,
-	PostBurst:    1_000,
-	BotRate:      1,
-	BotBurst:     500,
+	SocketBytes:  256 << 10,
+	Searches:     2,
+
+	PostRate:      10,
+	PostBurst:     100,
+	ArrivalRate:   10,
+	ArrivalBurst:  300,
+	BotRate:       1,
+	BotBurst:      500,
+	RequestRate:   100,
+	RequestBurst:  1_000,
+	PageRate:      50,
+	PageBurst:     500,
+	SearchRate:    20,
+	SearchBurst:   40,
+	NickRate:      5,
+	NickBurst:     10,
+	NewRoomsRate:  30,
+	NewRoomsBurst: 100,
 }
 
 func (l Limits) orDefaults() Limits {
@@ -47,6 +95,30 @@ func (l Limits) orDefaults() Limits {
 	}
 	return l
 }
+
+// pace is that of one user's actions of a kind.
+func (l *Limits) pace(a action) pace {
+	each := func(rate, burst int, unit time.Duration) pace {
+		return pace{float64(rate) / unit.Seconds(), float64(burst)}
+	}
+	switch a {
+	case posting:
+		return each(l.PostRate, l.PostBurst, time.Second)
+	case paging:
+		return each(l.PageRate, l.PageBurst, time.Second)
+	case searching:
+		return each(l.SearchRate, l.SearchBurst, time.Second)
+	case renaming:
+		return each(l.NickRate, l.NickBurst, time.Minute)
+	case arriving:
+		return each(l.ArrivalRate, l.ArrivalBurst, time.Second)
+	case making:
+		return each(l.NewRoomsRate, l.NewRoomsBurst, time.Hour)
+	}
+	return each(l.RequestRate, l.RequestBurst, time.Second)
+}
+
+func (l *Limits) bots() pace { return pace{float64(l.BotRate), float64(l.BotBurst)} }
 
 // onWire are the limits that a client is told.
 func (l Limits) onWire() protocol.Limits {
@@ -77,58 +149,3 @@ const (
 	maxQuery       = 1 << 10         // bytes of a search
 	typingEvery    = 2 * time.Second // typing notes of one session
 )
-
-// bucket is a token bucket: it holds burst tokens, and gains rate a second.
-type bucket struct {
-	mu     sync.Mutex
-	tokens float64
-	filled time.Time
-}
-
-// take takes one token and returns how long to wait before it is there.
-func (b *bucket) take(now time.Time, rate, burst int) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fill(now, rate, burst)
-	b.tokens--
-	return b.debt(0, rate)
-}
-
-// try takes one token if there is one, and otherwise returns how long it will be
-// until there is.
-func (b *bucket) try(now time.Time, rate, burst int) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fill(now, rate, burst)
-	wait := b.debt(1, rate)
-	if wait == 0 {
-		b.tokens--
-	}
-	return wait
-}
-
-// full reports whether the bucket is as if it had never been used.
-func (b *bucket) full(now time.Time, rate, burst int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fill(now, rate, burst)
-	return b.tokens >= float64(burst)
-}
-
-// fill adds what has come since the last time. b.mu is held.
-func (b *bucket) fill(now time.Time, rate, burst int) {
-	if b.filled.IsZero() {
-		b.tokens = float64(burst)
-	} else {
-		b.tokens = min(float64(burst), b.tokens+now.Sub(b.filled).Seconds()*float64(rate))
-	}
-	b.filled = now
-}
-
-// debt is how long it takes until there are so many tokens. b.mu is held.
-func (b *bucket) debt(tokens float64, rate int) time.Duration {
-	if b.tokens >= tokens {
-		return 0
-	}
-	return time.Duration((tokens - b.tokens) / float64(rate) * float64(time.Second))
-}

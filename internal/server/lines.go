@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -86,10 +87,17 @@ func (d *lines) answerHTTP() error {
 // greet says the first words, and lets the person hear the lobby.
 func (d *lines) greet() {
 	d.room = protocol.DefaultRoom
-	f, joined := d.ss.follow(d.room, false, false, replayLast(linesReplay))
 	d.say("%s to %s. You are %s, and write to everybody in %s: one line, one message.\n/nick NAME to choose a name, /help for more.\n",
 		protocol.Greeting, safetext.Line(d.ss.srv.cfg.Name), d.ss.person.name(), d.room)
-	d.ss.show(f, joined)
+	err := d.ss.mayFollow(d.room)
+	if err == nil {
+		f, joined := d.ss.follow(d.room, false, false, replayLast(linesReplay))
+		if err = d.ss.mayFollow(d.room); err == nil && d.ss.show(f, joined) {
+			return
+		}
+		f.room.remove(f)
+	}
+	d.ss.reply(toError(cmp.Or(err, error(errPutOut))))
 }
 
 func replayLast(n uint64) func(head uint64) uint64 {
@@ -192,11 +200,11 @@ func (d *lines) request(line string) protocol.Message {
 	return &protocol.Post{ID: protocol.NewID(), Room: d.room, Text: line}
 }
 
-const linesHelp = `* /nick NAME   choose a name     /me DOES     say what you do
-* /join ROOM   go to a room      /rooms       the rooms there are
-* /who         who is here       /topic TEXT  set the room's topic
-* /quit        leave             //TEXT       a line that begins with /
-* ~NAME is a guest, whose name is not verified. People with a name of their own use: chat
+const linesHelp = `-- /nick NAME   choose a name     /me DOES     say what you do
+-- /join ROOM   go to a room      /rooms       the rooms there are
+-- /who         who is here       /topic TEXT  set the room's topic
+-- /quit        leave             //TEXT       a line that begins with /
+-- ~NAME is a guest, whose name is not verified. People with a name of their own use: chat
 `
 
 // join goes to another room, and leaves this one when that has worked.
@@ -204,6 +212,7 @@ func (d *lines) join(room string) {
 	if room == d.room {
 		return
 	}
+	d.ss.waitFor(paging)
 	if err := d.ss.joinRoom(&protocol.Join{Ref: 1, Room: room}, replayLast(linesReplay)); err != nil {
 		d.ss.reply(toError(err))
 		return
@@ -231,37 +240,42 @@ func appendLines(dst []byte, m protocol.Message) []byte {
 	case *protocol.Entry:
 		return appendEntryLines(dst, m)
 	case *protocol.Joined:
-		dst = fmt.Appendf(dst, "* you are in %s", m.Room)
+		dst = fmt.Appendf(dst, "-- you are in %s", m.Room)
 		if m.Topic != "" {
 			dst = fmt.Appendf(dst, " (%s)", safetext.Line(m.Topic))
 		}
 		return appendPeople(append(dst, ", "...), m.Members, m.Count)
 	case *protocol.Who:
-		return appendPeople(append(dst, "* "...), m.People, m.Count)
+		return appendPeople(append(dst, "-- "...), m.People, m.Count)
 	case *protocol.Rooms:
 		for _, r := range m.Rooms {
-			dst = fmt.Appendf(dst, "* %s, %d here, %d entries", r.Room, r.Count, r.Head)
+			dst = fmt.Appendf(dst, "-- %s, %d here, %d entries", r.Room, r.Count, r.Head)
 			if r.Topic != "" {
 				dst = fmt.Appendf(dst, ": %s", safetext.Line(r.Topic))
 			}
 			dst = append(dst, '\n')
 		}
 		if m.More {
-			dst = append(dst, "* … and more\n"...)
+			dst = append(dst, "-- … and more\n"...)
 		}
 		return dst
 	case *protocol.Nick:
-		return fmt.Appendf(dst, "* you are now %s\n", safetext.Line(m.Nick))
+		return fmt.Appendf(dst, "-- you are now %s\n", safetext.Line(m.Nick))
 	case *protocol.Topic:
-		return fmt.Appendf(dst, "* the topic is now: %s\n", safetext.Line(m.Topic))
+		return fmt.Appendf(dst, "-- the topic is now: %s\n", safetext.Line(m.Topic))
+	case *protocol.Left:
+		if m.Text == "" {
+			return dst
+		}
+		return fmt.Appendf(dst, "-- you are not in %s any more: %s\n", safetext.Line(m.Room), safetext.Line(m.Text))
 	case *protocol.Skipped:
-		return fmt.Appendf(dst, "* %d earlier entries are not shown\n", m.To-m.From+1)
+		return fmt.Appendf(dst, "-- %d earlier entries are not shown\n", m.To-m.From+1)
 	case *protocol.Slow:
-		return append(dst, "* slowly: you write faster than this server takes\n"...)
+		return append(dst, "-- slowly: you write faster than this server takes\n"...)
 	case *protocol.Error:
 		return fmt.Appendf(dst, "! %s\n", safetext.Line(m.Error()))
 	case *protocol.Bye:
-		return fmt.Appendf(dst, "* %s\n", safetext.Line(m.Text))
+		return fmt.Appendf(dst, "-- %s\n", safetext.Line(m.Text))
 	}
 	return dst
 }
@@ -278,43 +292,55 @@ func appendPeople(dst []byte, people []protocol.Member, count uint32) []byte {
 			sep = ": "
 		}
 		dst = append(append(dst, sep...), shownNick(p.Nick, p.Guest)...)
+		if p.Role != protocol.RoleNone {
+			dst = fmt.Appendf(dst, " (%s)", p.Role)
+		}
 	}
 	return append(dst, '\n')
 }
 
-// appendEntryLines writes an entry. Its further lines are indented, so that
-// nobody can write a line that looks like another's.
+// headless keeps what somebody wrote from ending the head of a line.
+var headless = strings.NewReplacer("<", "‹", ">", "›")
+
+// appendEntryLines writes an entry. How a line begins says whose word it is: <NICK>
+// somebody's text, * what they say of themselves, -- the server's own word, and ! that
+// of ops, or that something was not done. Further lines of a text are indented. So
+// nobody can write a line that looks like another's, or like the server's.
 func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
 	who := shownNick(e.Nick, e.Guest)
 	if e.Bot {
 		who += " (bot)" // no nick has a space
 	}
 	if e.Gone {
-		return fmt.Appendf(dst, "* %s has deleted this message\n", who)
+		return fmt.Appendf(dst, "-- %s has deleted this message\n", who)
 	}
-	text := strings.ReplaceAll(safetext.Text(e.Text), "\n", "\n    ")
+	text := strings.ReplaceAll(safetext.Links(safetext.Text(e.Text)), "\n", "\n    ")
 	if e.Edited {
-		text = "(edited) " + text
+		who += " (edited)"
 	}
 	switch e.Kind {
 	case protocol.KindText:
 		return fmt.Appendf(dst, "<%s> %s\n", who, text)
 	case protocol.KindAction:
 		return fmt.Appendf(dst, "* %s %s\n", who, text)
+	case protocol.KindAnnounce:
+		return fmt.Appendf(dst, "! %s announces: %s\n", who, text)
+	case protocol.KindDeed:
+		return fmt.Appendf(dst, "! %s %s\n", who, text)
 	case protocol.KindTopic:
-		return fmt.Appendf(dst, "* %s has set the topic: %s\n", who, text)
+		return fmt.Appendf(dst, "-- %s has set the topic: %s\n", who, text)
 	case protocol.KindEdit:
 		if e.Text == "" { // what it has corrected was deleted since
 			return dst
 		}
-		return fmt.Appendf(dst, "<%s> (corrected) %s\n", who, text)
+		return fmt.Appendf(dst, "<%s (corrected)> %s\n", who, text)
 	case protocol.KindDelete:
-		return fmt.Appendf(dst, "* %s has deleted a message\n", who)
+		return fmt.Appendf(dst, "-- %s has deleted a message\n", who)
 	case protocol.KindReaction:
 		if len(e.Reactions) == 1 && e.Reactions[0].Count == 0 { // it was taken back
 			return dst
 		}
-		return fmt.Appendf(dst, "* %s reacts: %s\n", who, text)
+		return fmt.Appendf(dst, "-- %s reacts: %s\n", who, text)
 	}
-	return fmt.Appendf(dst, "<%s> [%s] %s\n", who, safetext.Line(string(e.Kind)), text)
+	return fmt.Appendf(dst, "<%s (%s)> %s\n", who, headless.Replace(safetext.Line(string(e.Kind))), text)
 }

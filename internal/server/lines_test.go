@@ -135,7 +135,7 @@ func TestPlainAndNativeTalk(t *testing.T) {
 	}
 	await(ann, func(p *protocol.Presence) bool { return p.Count == 2 && len(p.Joined) > 0 && p.Left == nil })
 	bob.types("/nick bob")
-	bob.sees("* you are now bob")
+	bob.sees("-- you are now bob")
 	bob.types("//literal")
 	if e := ann.hears("/literal"); e.Nick != "bob" {
 		t.Errorf("%+v", e)
@@ -169,18 +169,18 @@ func TestPlainCommands(t *testing.T) {
 	ann.join("lobby", 0)
 	for _, tt := range []struct{ types, sees string }{
 		{"/help", "/nick NAME"},
-		{"/who", "* 2 here"},
-		{"/topic pizza \x1b[2J", "* the topic is now: pizza ␛[2J"},
-		{"/rooms", "* lobby, 2 here, 1 entries: pizza"},
+		{"/who", "-- 2 here"},
+		{"/topic pizza \x1b[2J", "-- the topic is now: pizza ␛[2J"},
+		{"/rooms", "-- lobby, 2 here, 1 entries: pizza"},
 		{"/nick", "! a nick is needed"},
 		{"/nick ann", "! ann is taken"},
-		{"/nick guest-7", "! nicks that begin"},
+		{"/nick guest-7", "! nicks that look like"},
 		{"/dance", "! there is no command /dance"},
 		{"/dance\x1b[2J", "! there is no command /dance␛[2J"},
 		{"/join no room", "! a room's name"},
 		{"/me", "! a message needs a text"},
-		{"/join #kitchen", "* you are in kitchen, 1 here: ~guest-1"},
-		{"/rooms", "* kitchen, 1 here, 0 entries"},
+		{"/join #kitchen", "-- you are in kitchen, 1 here: ~guest-1"},
+		{"/rooms", "-- kitchen, 1 here, 0 entries"},
 	} {
 		bob.types(tt.types)
 		bob.sees(tt.sees)
@@ -195,7 +195,7 @@ func TestPlainCommands(t *testing.T) {
 		t.Error("the room that was left is still heard")
 	}
 	bob.types("/quit")
-	if all := bob.ends(); !strings.Contains(all, "* goodbye") {
+	if all := bob.ends(); !strings.Contains(all, "-- goodbye") {
 		t.Errorf("%q", all)
 	}
 }

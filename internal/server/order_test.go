@@ -21,7 +21,7 @@ const (
 // connections breaking off with posts under way, all see the same entries in the
 // same order, none twice, none missing, and each sender's as it sent them.
 func TestOneOrderForAll(t *testing.T) {
-	_, addr := start(t)
+	_, addr := start(t, func(c *Config) { c.Limits.AddressShare = 200 })
 	seed := maphash.MakeSeed()
 	witness := &chatter{nick: "witness", addr: addr, seed: seed, keep: make([]*protocol.Entry, allLines+1)}
 	everybody := []*chatter{witness}

@@ -1,18 +1,14 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
-	"lanchat/internal/roomlog"
-	"lanchat/internal/safetext"
+	"lanchat/internal/access"
 	"lanchat/protocol"
 )
 
@@ -25,7 +21,7 @@ type people struct {
 
 	mu      sync.Mutex
 	byUser  map[protocol.UserID]*person
-	byNick  map[string]*person // by folded nick
+	byKey   map[string]*person // by the keys of their nicks: see nicks.Keys
 	guests  int                // the last guest's number
 	present int                // people who are in a room
 }
@@ -35,7 +31,11 @@ type people struct {
 type person struct {
 	user  protocol.UserID
 	guest bool
-	nick  atomic.Pointer[string]
+	own   *allowance
+	// searching is held during a search, so that nobody has more than one at a time.
+	searching chan struct{}
+	nick      atomic.Pointer[string]
+	since     atomic.Int64 // when the nick went from another key to this one, Unix seconds; 0: never
 
 	sessions map[*session]struct{} // guarded by people.mu, as is rooms
 	rooms    int                   // in which the person is a member
@@ -43,34 +43,22 @@ type person struct {
 
 func (p *person) name() string { return *p.nick.Load() }
 
+// newKeyFor is how long people are told that a nick has changed hands.
+const newKeyFor = 30 * 24 * time.Hour
+
+// who is the person as the rules know one.
+func (p *person) who() access.Who { return access.Who{User: p.user, Guest: p.guest} }
+
 func newPeople(s *Server) *people {
-	return &people{srv: s, byUser: map[protocol.UserID]*person{}, byNick: map[string]*person{}}
+	return &people{srv: s, byUser: map[protocol.UserID]*person{}, byKey: map[string]*person{}}
 }
-
-// fold returns the form in which nicks are compared.
-func fold(nick string) string { return strings.ToLower(nick) }
-
-// checkNick reports why nobody may have this nick.
-func checkNick(nick string) error {
-	if err := protocol.ValidNick(nick); err != nil {
-		return protocol.Errorf(protocol.CodeBadNick, "%v", err)
-	}
-	if safetext.Line(nick) != nick {
-		return protocol.Errorf(protocol.CodeBadNick, "a nick has no characters that cannot be seen")
-	}
-	if strings.HasPrefix(fold(nick), guestPrefix) {
-		return protocol.Errorf(protocol.CodeBadNick, "nicks that begin with %q are the server's to give", guestPrefix)
-	}
-	return nil
-}
-
-const guestPrefix = "guest-"
 
 // arrive makes a session somebody's. The nick granted may be a free variant of
 // the one wanted; without a wanted one a guest gets a number.
 func (p *people) arrive(ss *session, user protocol.UserID, guest bool, want string) (*person, error) {
 	if want != "" {
-		if err := checkNick(want); err != nil {
+		var err error
+		if want, err = checkNick(want); err != nil {
 			return nil, err
 		}
 	}
@@ -93,103 +81,18 @@ func (p *people) join(ss *session, user protocol.UserID, guest bool) *person {
 	defer p.mu.Unlock()
 	who := p.byUser[user]
 	if who == nil {
-		who = &person{user: user, guest: guest, sessions: map[*session]struct{}{}}
+		who = &person{user: user, guest: guest, sessions: map[*session]struct{}{}, searching: make(chan struct{}, 1)}
+		if guest {
+			who.own = new(allowance)
+		} else {
+			who.own = &p.srv.users.hold(user, math.MaxInt).allowance
+		}
 		who.nick.Store(new(string))
 		p.byUser[user] = who
 	}
 	who.sessions[ss] = struct{}{}
 	ss.person = who
 	return who
-}
-
-// nextGuest is the nick of somebody who asks for none. naming is held.
-func (p *people) nextGuest() string {
-	p.guests++
-	return fmt.Sprint(guestPrefix, p.guests)
-}
-
-// variant gives a person want, or want-2, want-3, … when it is another's.
-func (p *people) variant(who *person, want string, by *session) error {
-	for n := 1; n <= 1000; n++ {
-		if err := p.claim(who, variantOf(want, n), by); !errors.Is(err, roomlog.ErrNickTaken) {
-			return err
-		}
-	}
-	return protocol.Errorf(protocol.CodeNickTaken, "%s and its variants are taken", want)
-}
-
-func cutUTF8(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// claim gives a person a nick, or fails with roomlog.ErrNickTaken. A key takes
-// it from a guest, who gets a number instead. naming is held. The session by
-// which the person asks is not told: it gets an answer.
-func (p *people) claim(who *person, nick string, by *session) error {
-	folded := fold(nick)
-	if owner, bound := p.srv.log.NickOwner(folded); bound && owner != who.user {
-		return roomlog.ErrNickTaken
-	}
-	p.mu.Lock()
-	holder := p.byNick[folded]
-	p.mu.Unlock()
-	if holder != nil && holder != who && (who.guest || !holder.guest) {
-		return roomlog.ErrNickTaken
-	}
-	if !who.guest {
-		if err := p.srv.log.BindNick(folded, who.user, time.Now()); err != nil {
-			return err
-		}
-	}
-	if holder != nil && holder != who {
-		p.rename(holder, p.nextGuest(), nil)
-	}
-	p.rename(who, nick, by)
-	return nil
-}
-
-// rename sets a person's nick, and lets the person's sessions know, but the one
-// that asked. naming is held.
-func (p *people) rename(who *person, nick string, by *session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := who.name()
-	if p.byNick[fold(old)] == who {
-		delete(p.byNick, fold(old))
-	}
-	if len(who.sessions) == 0 {
-		return // gone meanwhile
-	}
-	p.byNick[fold(nick)] = who
-	who.nick.Store(&nick)
-	if old == "" || old == nick {
-		return
-	}
-	for ss := range who.sessions {
-		if ss != by {
-			ss.nickChanged()
-		}
-	}
-}
-
-// setNick is a person's wish for another nick, by one of its sessions.
-func (p *people) setNick(ss *session, nick string) error {
-	if err := checkNick(nick); err != nil {
-		return err
-	}
-	p.naming.Lock()
-	defer p.naming.Unlock()
-	err := p.claim(ss.person, nick, ss)
-	if errors.Is(err, roomlog.ErrNickTaken) {
-		return protocol.Errorf(protocol.CodeNickTaken, "%s is taken", nick)
-	}
-	return err
 }
 
 // leave ends a session's part in its person.
@@ -202,9 +105,17 @@ func (p *people) leave(ss *session) {
 		return
 	}
 	delete(p.byUser, who.user)
-	if nick := fold(who.name()); p.byNick[nick] == who {
-		delete(p.byNick, nick)
+	p.forget(who)
+	if !who.guest {
+		p.srv.users.drop(who.user)
 	}
+}
+
+// inRooms counts the rooms in which a person is.
+func (p *people) inRooms(who *person) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return who.rooms
 }
 
 // sessions returns the sessions of a user.

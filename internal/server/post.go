@@ -3,10 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
+	"lanchat/internal/access"
 	"lanchat/internal/roomlog"
 	"lanchat/internal/safetext"
 	"lanchat/protocol"
@@ -55,6 +56,12 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 	if err != nil {
 		return Noted{}, refusal(err)
 	}
+	if err := s.rules.Posts(access.Who{User: e.User, Guest: true}, e.Room); err != nil {
+		// One sent again is the log's to judge, as in a session's posts.
+		if known, found, _ := s.log.Find(ctx, e.ID); !found || known.User != e.User {
+			return Noted{}, refusal(err)
+		}
+	}
 	if wait, err := s.mayBotPost(ctx, e.Room, e.ID, e.User); err != nil {
 		r := refusal(err)
 		r.RetryAfter = max(r.RetryAfter, wait)
@@ -72,9 +79,10 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 	}
 	select {
 	case o := <-done:
+		s.logTakes(o.err)
 		if o.err != nil {
 			if isPassing(o.err) {
-				s.logger.Error("the log refuses a note", "err", o.err)
+				s.logSome(slog.LevelError, "the log refuses a note", "err", o.err)
 			}
 			return Noted{}, refusal(o.err)
 		}
@@ -89,7 +97,7 @@ func CheckNote(room, nick string) error {
 	if err := checkRoom(room); err != nil {
 		return refusal(err)
 	}
-	if err := checkNick(nick); err != nil {
+	if _, err := checkNick(nick); err != nil {
 		return refusal(err)
 	}
 	return nil
@@ -99,7 +107,8 @@ func (s *Server) noteEntry(n Note) (*protocol.Entry, error) {
 	if err := checkRoom(n.Room); err != nil {
 		return nil, err
 	}
-	if err := checkNick(n.Nick); err != nil {
+	wanted, err := checkNick(n.Nick)
+	if err != nil {
 		return nil, err
 	}
 	id := protocol.NewID()
@@ -119,7 +128,7 @@ func (s *Server) noteEntry(n Note) (*protocol.Entry, error) {
 	if err := s.mayOpen(n.Room); err != nil {
 		return nil, err
 	}
-	nick, err := s.people.free(n.Nick, n.User)
+	nick, err := s.people.free(wanted, n.User)
 	if err != nil {
 		return nil, err
 	}
@@ -154,40 +163,15 @@ var errNoText = protocol.Errorf(protocol.CodeBadText, "a message needs a text")
 // cleanText is a text as the log takes it, unless it is too long.
 func (s *Server) cleanText(raw string) (string, error) {
 	if max := s.limits.Text; len(raw) > max {
+		s.stats.reached(limitText)
 		return "", protocol.Errorf(protocol.CodeTooLong, "a message has at most %d bytes, this one has %d", max, len(raw))
 	}
 	text := safetext.Text(raw)
 	if max := s.limits.Text; len(text) > max {
+		s.stats.reached(limitText)
 		return "", protocol.Errorf(protocol.CodeTooLong, "a message has at most %d bytes, this one has %d with its control characters made visible", max, len(text))
 	}
 	return text, nil
-}
-
-// free is want, or the first of its variants that is nobody's: neither bound to a
-// key nor the nick of somebody who is here.
-func (p *people) free(want string, user protocol.UserID) (string, error) {
-	for n := 1; n <= 1000; n++ {
-		nick := variantOf(want, n)
-		if owner, bound := p.srv.log.NickOwner(fold(nick)); bound && owner != user {
-			continue
-		}
-		p.mu.Lock()
-		holder := p.byNick[fold(nick)]
-		p.mu.Unlock()
-		if holder == nil || holder.user == user {
-			return nick, nil
-		}
-	}
-	return "", protocol.Errorf(protocol.CodeNickTaken, "%s and its variants are taken", want)
-}
-
-// variantOf is the n-th of the nicks that stand in for a taken one.
-func variantOf(want string, n int) string {
-	if n == 1 {
-		return want
-	}
-	suffix := fmt.Sprint("-", n)
-	return cutUTF8(want, protocol.MaxNick-len(suffix)) + suffix
 }
 
 func refusal(err error) *Refusal {

@@ -31,7 +31,7 @@ func BenchmarkPosting(b *testing.B) {
 			for b.Loop() {
 				for round := range rounds {
 					durable := round % 2
-					took[durable] += posting(b, durable == 1, load.posters, load.window, load.together)
+					took[durable] += postMany(b, durable == 1, load.posters, load.window, load.together)
 				}
 			}
 			b.ReportMetric(took[0].Seconds()/took[1].Seconds(), "durable/memory")
@@ -43,8 +43,8 @@ func BenchmarkPosting(b *testing.B) {
 
 const postingTotal = 16 << 10
 
-// posting is how long postingTotal posts take.
-func posting(b *testing.B, durable bool, posters, window int, together bool) time.Duration {
+// postMany is how long postingTotal posts take.
+func postMany(b *testing.B, durable bool, posters, window int, together bool) time.Duration {
 	var store roomlog.Store = roomlog.NewMemory()
 	if durable {
 		var err error
@@ -55,7 +55,7 @@ func posting(b *testing.B, durable bool, posters, window int, together bool) tim
 	s, addr := start(b, func(c *Config) {
 		c.Log.Close()
 		c.Log = roomlog.Local(store)
-		c.Limits = Limits{PostRate: 10_000_000, PostBurst: 10_000_000}
+		c.Limits = Limits{PostRate: 10_000_000, PostBurst: 10_000_000, PageRate: 1 << 20}
 	})
 	clients := make([]*raw, posters)
 	rooms := make([]string, posters)

@@ -92,15 +92,16 @@ func (r *room) tell(now time.Time) bool {
 		switch {
 		case in == nil:
 			m.Left = append(m.Left, u)
-			fmt.Fprintf(&lines, "* %s has left\n", name)
+			fmt.Fprintf(&lines, "-- %s has left\n", name)
 			continue
 		case in.told == "":
-			fmt.Fprintf(&lines, "* %s has come\n", name)
+			fmt.Fprintf(&lines, "-- %s has come\n", name)
 		case in.told != name:
-			fmt.Fprintf(&lines, "* %s is now %s\n", in.told, name)
+			fmt.Fprintf(&lines, "-- %s is now %s\n", in.told, name)
 		}
-		in.told = name
-		m.Joined = append(m.Joined, in.asMember())
+		now := in.asMember(r)
+		in.told, in.role = name, now.Role
+		m.Joined = append(m.Joined, now)
 	}
 	if big {
 		clear(r.changed)

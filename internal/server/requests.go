@@ -1,11 +1,12 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"lanchat/internal/roomlog"
 	"lanchat/internal/safetext"
@@ -17,6 +18,22 @@ import (
 func (ss *session) handle(m protocol.Message) {
 	var ref uint32
 	var err error
+	switch m.(type) {
+	case *protocol.Post, *protocol.Topic, *protocol.Moderate: // as posts, if at all
+	case *protocol.Join, *protocol.History:
+		ss.waitFor(paging)
+	case *protocol.Search:
+		ss.waitFor(searching)
+	default:
+		ss.waitFor(asking)
+	}
+	switch m.(type) {
+	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who: // searches have a bound of their own
+		// What is read from the log takes milliseconds of a processor: only some of
+		// them are given to it, so that what is said goes on to be sent meanwhile.
+		ss.srv.reading <- struct{}{}
+		defer func() { <-ss.srv.reading }()
+	}
 	switch m := m.(type) {
 	case *protocol.Post:
 		ss.post(m)
@@ -43,7 +60,9 @@ func (ss *session) handle(m protocol.Message) {
 	case *protocol.Search:
 		ref, err = m.Ref, ss.search(m)
 	case *protocol.Invite:
-		ref, err = m.Ref, protocol.Errorf(protocol.CodeUnsupported, "this server needs no invitations")
+		ref, err = m.Ref, ss.invite(m)
+	case *protocol.Moderate:
+		ref, err = m.Ref, ss.moderate(m)
 	}
 	if err != nil {
 		answer := *toError(err)
@@ -52,16 +71,62 @@ func (ss *session) handle(m protocol.Message) {
 	}
 }
 
-// access reports why this session may not know of a room. Somebody else's
-// direct talk is not found, like a room that nobody could ever have made.
+// access reports why this session may not know of a room. One that others alone may
+// know of, a direct talk or a private room, is not found, like one that is not there.
 func (ss *session) access(room string) error {
-	if a, b, direct := protocol.ParseDirectRoom(room); direct {
-		if ss.person.guest || ss.person.user != a && ss.person.user != b {
-			return protocol.Errorf(protocol.CodeNotFound, "there is no such room")
+	if _, _, direct := protocol.ParseDirectRoom(room); !direct {
+		if err := openRoom(room); err != nil {
+			return err
 		}
-		return nil
 	}
-	return openRoom(room)
+	if !ss.srv.rules.Sees(ss.person.who(), room) {
+		return errNoRoom
+	}
+	return nil
+}
+
+var (
+	errNoRoom = protocol.Errorf(protocol.CodeNotFound, "there is no such room")
+	errPutOut = protocol.Errorf(protocol.CodeForbidden, "you were put out of this room just now")
+)
+
+// reads is access to what a room has: of one that is not there it says so, as it does
+// of one that is not to be known of.
+func (ss *session) reads(room string) error {
+	if err := ss.access(room); err != nil {
+		return err
+	}
+	if _, _, direct := protocol.ParseDirectRoom(room); !direct && !ss.srv.exists(room) {
+		return errNoRoom
+	}
+	return nil
+}
+
+// exists reports whether there is a room: somebody follows it, it has entries, or it is
+// every server's.
+func (s *Server) exists(room string) bool {
+	s.roomsMu.RLock()
+	_, open := s.rooms[room]
+	s.roomsMu.RUnlock()
+	if open || room == protocol.DefaultRoom {
+		return true
+	}
+	if _, kept := s.log.Room(room); kept {
+		return true
+	}
+	private, _, _ := s.rules.Room(room)
+	return private
+}
+
+// mayFollow reports why this session may not be in a room.
+func (ss *session) mayFollow(room string) error {
+	if err := ss.access(room); err != nil {
+		return err
+	}
+	if wait := ss.srv.kicks.left(time.Now(), room, ss); wait > 0 {
+		return protocol.Errorf(protocol.CodeForbidden, "you were put out of this room: come again in %s", spoken(wait))
+	}
+	return nil
 }
 
 // followed returns the session's follow of a room that it has joined.
@@ -80,7 +145,7 @@ func (ss *session) followed(room string) (*follow, error) {
 // joinRoom follows a room as a member. replay, when not nil, says where to
 // begin instead of the request.
 func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) error {
-	if err := ss.access(m.Room); err != nil {
+	if err := ss.mayFollow(m.Room); err != nil {
 		return err
 	}
 	ss.mu.Lock()
@@ -88,10 +153,14 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 	ss.mu.Unlock()
 	if old != nil {
 		ss.unfollow(old) // joining again begins anew, behind the new cursor
-	} else if count >= ss.srv.limits.Rooms {
-		return protocol.Errorf(protocol.CodeLimit, "you are in %d rooms, which is the limit; leave one first", count)
+	} else if n := max(count, ss.srv.people.inRooms(ss.person)); n >= ss.srv.limits.Rooms && !ss.isMember(m.Room) {
+		ss.srv.stats.reached(limitRooms)
+		return protocol.Errorf(protocol.CodeLimit, "you are in %d rooms, which is the limit; leave one first", n)
 	}
 	if err := ss.srv.mayOpen(m.Room); err != nil {
+		return err
+	}
+	if err := ss.mayMake(m.Room); err != nil {
 		return err
 	}
 	var skipped protocol.Skipped
@@ -114,10 +183,17 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 	}
 	f, joined := ss.follow(m.Room, true, m.Quiet, replay)
 	joined.Ref, joined.Reset, joined.Read = m.Ref, reset, ss.srv.log.Marker(ss.person.user, m.Room)
+	answers := []protocol.Message{joined}
 	if skipped.To > 0 {
-		ss.show(f, joined, &skipped)
-	} else {
-		ss.show(f, joined)
+		answers = append(answers, &skipped)
+	}
+	// Again: who takes the right away from here on finds the follow in the room.
+	if err := ss.mayFollow(m.Room); err != nil {
+		f.room.remove(f)
+		return err
+	}
+	if !ss.show(f, answers...) {
+		return errPutOut
 	}
 	return nil
 }
@@ -134,7 +210,30 @@ func (s *Server) mayOpen(room string) error {
 	if _, kept := s.log.Room(room); open || kept || max(count, s.log.RoomCount()) < s.limits.AllRooms {
 		return nil
 	}
+	s.stats.reached(limitAllRooms)
 	return protocol.Errorf(protocol.CodeLimit, "this server has as many rooms as it may have")
+}
+
+// mayMake reports why somebody may not go to a room that is not there yet.
+func (ss *session) mayMake(room string) error {
+	if ss.srv.exists(room) {
+		return nil
+	}
+	if wait := ss.mayNow(making); wait > 0 {
+		return protocol.Errorf(protocol.CodeLimit, "you have made many rooms just now; the next one in %s", spoken(wait))
+	}
+	return nil
+}
+
+// isMember reports whether the person is in a room, by another session too.
+func (ss *session) isMember(room string) bool {
+	r := ss.srv.opened(room)
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members[ss.person.user] != nil
 }
 
 // becomeMember makes somebody present who has only listened so far.
@@ -155,132 +254,8 @@ func (ss *session) leaveRoom(m *protocol.Leave) error {
 	return nil
 }
 
-// post submits an entry. Its answer comes when the log has it.
-func (ss *session) post(m *protocol.Post) {
-	e, err := ss.entry(m)
-	if isPassing(err) {
-		ss.mu.Lock()
-		ss.sendAway(err) // as where the log refuses it: nothing behind it is taken
-		ss.mu.Unlock()
-		ss.wake()
-		return
-	}
-	if err != nil {
-		answer := *toError(err)
-		answer.ID = m.ID
-		ss.reply(&answer)
-		return
-	}
-	ss.submit(e, nil)
-}
-
-// entry checks a post and makes an entry of it.
-func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
-	if _, err := ss.followed(m.Room); err != nil {
-		return nil, err
-	}
-	if m.ID.Version() != 7 {
-		return nil, protocol.Errorf(protocol.CodeBadID, "a post's id is a UUIDv7")
-	}
-	text, err := ss.srv.cleanText(m.Text)
-	if err != nil {
-		return nil, err
-	}
-	kind := m.Kind
-	needsTarget := false
-	switch kind {
-	case "text":
-		kind = protocol.KindText
-	case protocol.KindText, protocol.KindAction:
-	case protocol.KindEdit, protocol.KindDelete, protocol.KindReaction:
-		needsTarget = true
-	default:
-		return nil, protocol.Errorf(protocol.CodeUnsupported, "this server takes no posts of the kind %q", safetext.Line(string(kind)))
-	}
-	if strings.TrimSpace(text) == "" && kind != protocol.KindDelete {
-		return nil, errNoText
-	}
-	if kind == protocol.KindReaction {
-		text = safetext.Line(m.Text)
-		if len(text) > protocol.MaxReaction || strings.ContainsFunc(text, unicode.IsSpace) {
-			return nil, protocol.Errorf(protocol.CodeBadText, "a reaction has 1 to %d bytes and no spaces, as 👍 or +1 do", protocol.MaxReaction)
-		}
-	}
-	if needsTarget {
-		if err := ss.mayChange(m, kind); err != nil {
-			return nil, err
-		}
-	}
-	if err := ss.mayPostNow(m.Room, m.ID); err != nil {
-		return nil, err
-	}
-	p := ss.person
-	return &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
-		Kind: kind, Text: text, Target: m.Target}, nil
-}
-
-// mayChange reports why an edit, a delete or a reaction is refused. One that the
-// log has already, sent again because its ack was lost, is for the log to judge.
-func (ss *session) mayChange(m *protocol.Post, kind protocol.Kind) error {
-	target, found, err := ss.srv.log.Find(ss.ctx, m.Target)
-	var refused error
-	switch {
-	case err != nil:
-		return err
-	case !found || target.Room != m.Room:
-		refused = protocol.Errorf(protocol.CodeNotFound, "the message that this is about is not in the room")
-	case target.Kind != protocol.KindText && target.Kind != protocol.KindAction:
-		refused = protocol.Errorf(protocol.CodeBadText, "only what somebody said or did can be edited, deleted or reacted to")
-	case kind != protocol.KindReaction && target.User != ss.person.user:
-		refused = protocol.Errorf(protocol.CodeForbidden, "this message is somebody else's")
-	case target.Gone:
-		refused = protocol.Errorf(protocol.CodeNotFound, "the message that this is about was deleted")
-	default:
-		return nil
-	}
-	known, found, err := ss.srv.log.Find(ss.ctx, m.ID)
-	if err == nil && found && known.User == ss.person.user && known.Room == m.Room {
-		return nil
-	}
-	return refused
-}
-
-// submit hands an entry to the log, as fast as the rate limit lets it.
-func (ss *session) submit(e *protocol.Entry, before func()) {
-	ss.waitForRate()
-	ss.mu.Lock()
-	if before != nil {
-		before()
-	}
-	ss.pending.posts++
-	ss.pending.bytes += e.MaxSize()
-	ss.mu.Unlock()
-	if err := ss.poster.Submit(*e); err != nil {
-		ss.posted(e, err)
-		ss.end(shuttingDown(time.Second))
-	}
-}
-
-// waitForRate lets the session wait its turn. What it has sent stays in the
-// socket meanwhile, so that order holds.
-func (ss *session) waitForRate() {
-	now := time.Now()
-	wait := ss.rate.take(now, ss.srv.limits.PostRate, ss.srv.limits.PostBurst)
-	if wait == 0 {
-		return
-	}
-	if now.Sub(ss.slowed) > time.Second {
-		ss.slowed = now
-		ss.reply(&protocol.Slow{Why: "rate", For: uint32(max(wait.Milliseconds(), 1))})
-	}
-	select {
-	case <-time.After(wait):
-	case <-ss.ended:
-	}
-}
-
 func (ss *session) history(m *protocol.History) error {
-	if err := ss.access(m.Room); err != nil {
+	if err := ss.reads(m.Room); err != nil {
 		return err
 	}
 	entries, more, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
@@ -306,9 +281,11 @@ func (ss *session) search(m *protocol.Search) error {
 		q.Room = m.Room
 	}
 	if q.Room != "" {
-		if err := ss.access(q.Room); err != nil {
+		if err := ss.reads(q.Room); err != nil {
 			return err
 		}
+	} else {
+		q.Hidden = ss.srv.rules.Hidden(ss.person.who())
 	}
 	if m.From != "" {
 		q.From = m.From
@@ -318,12 +295,26 @@ func (ss *session) search(m *protocol.Search) error {
 	}
 	q.After = max(q.After, int64(min(m.After, math.MaxInt64)))
 	q.User, q.Limit, q.Bytes = ss.person.user, listLimit(m.Limit), pageBytes
-	entries, more, err := ss.srv.log.Search(ss.ctx, q)
+	entries, more, err := ss.searchLog(q)
 	if err != nil {
 		return err
 	}
 	ss.reply(&protocol.Found{Ref: m.Ref, Entries: entries, More: more})
 	return nil
+}
+
+// searchLog has one search of a person at a time, and few of all together, so that
+// nobody's searches hold up what others read.
+func (ss *session) searchLog(q roomlog.Query) ([]protocol.Entry, bool, error) {
+	for _, places := range []chan struct{}{ss.person.searching, ss.srv.searches} {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		case <-ss.ended:
+			return nil, false, context.Canceled
+		}
+	}
+	return ss.srv.log.Search(ss.ctx, q)
 }
 
 // listLimit is how many a client gets that asks for n; 0 asks for any number.
@@ -335,6 +326,9 @@ func listLimit(n uint32) int {
 }
 
 func (ss *session) setNick(m *protocol.Nick) error {
+	if wait := ss.mayNow(renaming); wait > 0 {
+		return protocol.Errorf(protocol.CodeLimit, "you have changed your name often just now; again in %s", spoken(wait))
+	}
 	if err := ss.srv.people.setNick(ss, m.Nick); err != nil {
 		return err
 	}
@@ -356,11 +350,18 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 	if len(topic) > protocol.MaxTopic {
 		return protocol.Errorf(protocol.CodeTooLong, "a topic has at most %d bytes, this one has %d", protocol.MaxTopic, len(topic))
 	}
+	ss.waitFor(asking)
+	p := ss.person
+	if err := ss.srv.rules.SetsTopic(p.who(), m.Room); err != nil {
+		return err
+	}
+	if err := ss.srv.rules.Posts(p.who(), m.Room); err != nil {
+		return err
+	}
 	id := protocol.NewID()
 	if err := ss.mayPostNow(m.Room, id); err != nil {
 		return err
 	}
-	p := ss.person
 	e := &protocol.Entry{ID: id, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
 		Kind: protocol.KindTopic, Text: topic}
 	ss.submit(e, func() {
@@ -373,7 +374,8 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 }
 
 // listRooms lists the rooms that have entries and those that somebody is in,
-// by name. Direct talks are not listed: who has some is told of them.
+// by name, as far as one may know of them. Direct talks are not listed: who has some is
+// told of them.
 func (ss *session) listRooms(m *protocol.Rooms) {
 	s := ss.srv
 	limit := min(listLimit(m.Limit), 100)
@@ -381,7 +383,7 @@ func (ss *session) listRooms(m *protocol.Rooms) {
 	infos := map[string]roomlog.RoomInfo{}
 	var names []string
 	add := func(r roomlog.RoomInfo) {
-		if _, _, direct := protocol.ParseDirectRoom(r.Name); direct || r.Name <= m.After {
+		if _, _, direct := protocol.ParseDirectRoom(r.Name); direct || r.Name <= m.After || !s.rules.Sees(ss.person.who(), r.Name) {
 			return
 		}
 		if _, twice := infos[r.Name]; !twice {
@@ -422,6 +424,7 @@ func (ss *session) listRooms(m *protocol.Rooms) {
 			break
 		}
 		out := protocol.RoomInfo{Room: name, Topic: info.Topic, Head: info.Head}
+		out.Private, _, _ = s.rules.Room(name)
 		if r := open[name]; r != nil {
 			r.mu.Lock()
 			out.Count = uint32(len(r.members))
@@ -461,7 +464,7 @@ func (ss *session) markRead(m *protocol.Read) {
 	seq := min(m.Seq, f.room.head.Load())
 	moved, err := ss.srv.log.SetMarker(ss.person.user, m.Room, seq)
 	if err != nil {
-		ss.srv.logger.Warn("a read marker was not kept", "err", err)
+		ss.srv.logSome(slog.LevelWarn, "a read marker was not kept", "err", err)
 	}
 	if moved {
 		for _, other := range ss.srv.people.sessions(ss.person.user) {

@@ -35,15 +35,17 @@ type room struct {
 type member struct {
 	person   *person
 	sessions int
-	bots     int    // of the sessions
-	told     string // the nick under which the room knows the person
+	bots     int           // of the sessions
+	told     string        // the nick under which the room knows the person
+	role     protocol.Role // that the room was told of last
 }
 
 // asMember is how the room's people are told of a member: as a bot where it is
 // nothing else.
-func (m *member) asMember() protocol.Member {
-	p := m.person
-	return protocol.Member{User: p.user, Nick: p.name(), Guest: p.guest, Bot: m.isBot()}
+func (m *member) asMember(r *room) protocol.Member {
+	p, since := m.person, m.person.since.Load()
+	return protocol.Member{User: p.user, Nick: p.name(), Guest: p.guest, Bot: m.isBot(), Role: r.srv.rules.Role(p.who(), r.name),
+		NewKey: since != 0 && time.Since(time.Unix(since, 0)) < newKeyFor}
 }
 
 func (m *member) isBot() bool { return m.bots == m.sessions }
@@ -53,9 +55,10 @@ func (m *member) isBot() bool { return m.bots == m.sessions }
 type follow struct {
 	room        *room
 	session     *session
-	at          int  // in room.followers
-	member      bool // counts as present; guarded by room.mu
-	quiet       bool // is sent nothing of the room
+	at          int         // in room.followers
+	member      bool        // counts as present; guarded by room.mu
+	gone        atomic.Bool // it has ended; set under room.mu
+	quiet       bool        // is sent nothing of the room
 	cursor      uint64
 	eventCursor uint64
 }
@@ -125,10 +128,14 @@ func (r *room) add(f *follow) {
 // thousands of rooms with one reader each must not take much.
 func tailLimit(readers int) int { return min(tailMin+readers*tailEach, tailMax) }
 
-// remove removes a follower, and its membership.
-func (r *room) remove(f *follow) {
+// remove removes a follower, and its membership. It is false when that was done
+// before: a session may leave while it is put out.
+func (r *room) remove(f *follow) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if f.gone.Swap(true) {
+		return false
+	}
 	k := f.session.door.kind()
 	last := len(r.followers) - 1
 	r.followers[f.at] = r.followers[last]
@@ -146,11 +153,12 @@ func (r *room) remove(f *follow) {
 	}
 	r.depart(f)
 	r.closeIfEmpty()
+	return true
 }
 
 // enter makes a follower a member. r.mu is held.
 func (r *room) enter(f *follow) {
-	if f.member {
+	if f.member || f.gone.Load() {
 		return
 	}
 	f.member = true
@@ -268,7 +276,7 @@ func (r *room) some(after protocol.UserID, limit int) (list []protocol.Member, m
 	rest := r.order[at:]
 	n := min(len(rest), limit)
 	for _, u := range rest[:n] {
-		list = append(list, r.members[u].asMember())
+		list = append(list, r.members[u].asMember(r))
 	}
 	return list, n < len(rest)
 }

@@ -20,10 +20,11 @@
 //     for a session.
 //   - One goroutine gathers presence, room by room.
 //
-// Locks, in the order in which they are taken: people.naming, then room.mu, then
-// Server.roomsMu or people.mu, then session.mu; Server.mu alone. None is held
-// during network I/O, nor while calling the log's Submit. Only naming and roomsMu
-// are held while the log is asked.
+// Locks, in the order in which they are taken: deeds, people.naming, then room.mu, then
+// Server.roomsMu or people.mu, then session.mu; Server.mu; below each of these that of
+// shares. None is held
+// during network I/O, and none but deeds while calling the log's Submit. Only deeds,
+// naming and roomsMu are held while the log is asked.
 //
 // # Bounds
 //
@@ -32,7 +33,7 @@
 // room say among themselves. A session costs its
 // reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
 // behind which it is no longer read; what it has not read of its rooms costs
-// nothing.
+// nothing. Of those who guess the passphrase 4,096 addresses are remembered.
 package server
 
 import (
@@ -42,21 +43,33 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"lanchat/internal/access"
+	"lanchat/internal/passphrase"
 	"lanchat/internal/roomlog"
 	"lanchat/protocol"
 )
 
 // Config says what a server is to be.
 type Config struct {
-	Name     string       // shown to people
-	Software string       // for welcome
-	Log      roomlog.Log  // the server does not close it
-	TLS      *tls.Config  // requests, and does not require, a client certificate
-	Limits   Limits       // zero fields take DefaultLimits'
+	Name     string      // shown to people
+	Software string      // for welcome
+	Log      roomlog.Log // the server does not close it
+	TLS      *tls.Config // requests, and does not require, a client certificate
+	Limits   Limits      // zero fields take DefaultLimits'
+	// Rules say who may what; nil: nobody has a role, and what rules are made end
+	// with the server.
+	Rules *access.Rules
+	// Secret is asked at each newcomer for the passphrase of this moment; nil, or an
+	// answer of nil: there is none. NoGuests admits nobody without a key. Both close
+	// the door for plain lines.
+	Secret   func() *passphrase.Secret
+	NoGuests bool
 	Logger   *slog.Logger // nil: none
 	// OnPeople hears of the number of people present whenever it changes. It
 	// must not block.
@@ -71,16 +84,33 @@ type Server struct {
 	logger *slog.Logger
 	limits Limits
 	people *people
+	rules  *access.Rules
 	bots   botTalk
+	// reading bounds the requests that read from the log at the same time.
+	reading chan struct{}
+	tries   *tries
+
+	users     shares[protocol.UserID] // of those with a key
+	addresses shares[netip.Addr]
+	stats     stats
+	logFails  atomic.Pointer[failure] // nil: the newest post is in the log
+	noise     noise
+	searches  chan struct{} // one for each that runs
 
 	mu         sync.Mutex
 	listener   net.Listener
 	conns      map[net.Conn]*session // nil: it has not yet said who it is
 	stopped    bool                  // no new connection is served
+	stopping   chan struct{}         // closed when stopped is set
 	handshakes atomic.Int32
+	refusing   atomic.Int32
 
 	roomsMu sync.RWMutex
 	rooms   map[string]*room // those that somebody follows
+
+	deeds     sync.Mutex // held while a deed is carried out; taken before all others
+	kicks     kicks
+	announced time.Time // guarded by deeds
 
 	presence *presence
 	running  sync.WaitGroup // readers and writers
@@ -91,12 +121,20 @@ func New(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Rules == nil {
+		cfg.Rules, _ = access.Open(roomlog.NewMemory(), nil) // of an empty store, which does not fail
+	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, logger: cfg.Logger, limits: cfg.Limits.orDefaults(),
+		rules: cfg.Rules,
+		cfg:   cfg, log: cfg.Log, logger: cfg.Logger, limits: cfg.Limits.orDefaults(),
 		conns: map[net.Conn]*session{}, rooms: map[string]*room{},
-		presence: newPresence(),
+		presence: newPresence(), reading: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), tries: newTries(time.Now),
 	}
 	s.people = newPeople(s)
+	s.stopping = make(chan struct{})
+	s.searches = make(chan struct{}, s.limits.Searches)
+	s.users.limits, s.users.people = &s.limits, 1
+	s.addresses.limits, s.addresses.people = &s.limits, s.limits.AddressShare
 	s.log.Follow(s.committed)
 	return s
 }
@@ -159,9 +197,7 @@ func (s *Server) accept(l net.Listener) error {
 			return fmt.Errorf("accepting connections on %v: %w", l.Addr(), err)
 		}
 		pause = 0
-		if !s.begin(nc) {
-			nc.Close()
-		}
+		s.begin(nc)
 	}
 }
 
@@ -171,27 +207,16 @@ func (s *Server) isStopped() bool {
 	return s.stopped
 }
 
-// begin serves a connection, unless there are too many or the server stops. It
-// counts the goroutine under the lock: whoever waits for all has stopped before.
-func (s *Server) begin(nc net.Conn) bool {
+// allSessions are the sessions there are.
+func (s *Server) allSessions() (all []*session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped || len(s.conns) >= s.limits.Connections {
-		return false
+	for _, ss := range s.conns {
+		if ss != nil {
+			all = append(all, ss)
+		}
 	}
-	s.conns[nc] = nil
-	s.running.Go(func() {
-		defer s.remove(nc)
-		s.handle(nc)
-	})
-	return true
-}
-
-func (s *Server) remove(nc net.Conn) {
-	nc.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, nc)
+	return all
 }
 
 // addSession makes a session known, unless the server is stopping.
@@ -210,7 +235,10 @@ func (s *Server) addSession(nc net.Conn, ss *session) bool {
 func (s *Server) stop() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = true
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
+	}
 	if s.listener != nil {
 		s.listener.Close()
 	}

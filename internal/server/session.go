@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,11 +20,12 @@ type session struct {
 	srv    *Server
 	door   door
 	person *person
-	bot    bool // this session is one; the person's others may not be
+	bot    bool       // this session is one; the person's others may not be
+	addr   netip.Addr // where it comes from
 	poster *roomlog.Poster
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	rate   bucket
+	share  *share    // of the address
 	slowed time.Time // when slow was last said; the reader's
 	typed  time.Time // when typing was last passed on; the reader's
 
@@ -36,6 +39,9 @@ type session struct {
 	noticed map[string]struct{}    // direct talks that were told and not yet joined
 	topics  map[protocol.ID]uint32 // topic requests under way, by their post
 	bye     *protocol.Bye          // the last thing to say, if it has a code; nothing is read any more
+
+	measured  protocol.ID // the post whose commit is timed; zero: none
+	submitted time.Time   // when it was
 
 	state atomic.Int32 // of the writer
 	run   func()       // write; kept, because making it anew for each wake costs an allocation
@@ -68,15 +74,20 @@ func (s *Server) newSession(d door) *session {
 func (ss *session) serve(nc net.Conn) {
 	defer ss.srv.people.leave(ss)
 	go ss.run()
-	if ss.srv.addSession(nc, ss) {
+	if !ss.srv.addSession(nc, ss) {
+		ss.end(shuttingDown(time.Second))
+	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {
+		ss.end(banned(err)) // since the door was open; from here on a ban finds the session
+	} else {
 		ss.tellDirects()
 		ss.end(ss.readAll())
-	} else {
-		ss.end(shuttingDown(time.Second))
 	}
 	<-ss.ended
 	ss.cancel()
-	for _, f := range ss.follows {
+	ss.mu.Lock()
+	follows := ss.follows
+	ss.mu.Unlock()
+	for _, f := range follows {
 		f.room.remove(f)
 	}
 }
@@ -102,6 +113,11 @@ func (ss *session) mayRead() bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	l := &ss.srv.limits
+	if len(ss.replies) >= replyBytes {
+		ss.srv.stats.reached(limitReplies)
+	} else if ss.pending.posts >= l.Pending || ss.pending.bytes >= l.PendingBytes {
+		ss.srv.stats.reached(limitPending)
+	}
 	for ss.bye == nil && (len(ss.replies) >= replyBytes || ss.pending.posts >= l.Pending || ss.pending.bytes >= l.PendingBytes) {
 		ss.readOn.Wait()
 	}
@@ -134,6 +150,11 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 	ss.mu.Lock()
 	ss.pending.posts--
 	ss.pending.bytes -= e.MaxSize()
+	ss.srv.logTakes(err)
+	if e.ID == ss.measured {
+		ss.measured = protocol.ID{}
+		ss.srv.stats.committed(time.Since(ss.submitted))
+	}
 	kind := ss.door.kind()
 	ref, topic := ss.topics[e.ID]
 	switch {
@@ -158,7 +179,7 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 func (ss *session) sendAway(err error) {
 	if ss.bye == nil {
 		ss.bye = &protocol.Bye{Code: protocol.CodeUnavailable, Text: "the room's log cannot take entries now", RetryAfter: 2000}
-		ss.srv.logger.Error("the log refuses posts; sessions that post are sent away until it recovers", "err", err)
+		ss.srv.logSome(slog.LevelError, "the log refuses posts; sessions that post are sent away until it recovers", "err", err)
 	}
 }
 
@@ -241,12 +262,20 @@ func (ss *session) follow(name string, member, quiet bool, cursor func(head uint
 	head := r.head.Load()
 	f.cursor = cursor(head)
 	members, more := r.some(protocol.UserID{}, bigRoom)
-	return f, &protocol.Joined{Room: name, Topic: r.topic, Head: head, Count: uint32(len(r.members)), Members: members, More: more}
+	joined := &protocol.Joined{Room: name, Topic: r.topic, Head: head, Count: uint32(len(r.members)), Members: members, More: more,
+		Role: ss.srv.rules.Role(ss.person.who(), name)}
+	joined.Private, joined.Locked, joined.Slow = ss.srv.rules.Room(name)
+	return f, joined
 }
 
-// show makes a follow visible to the writer, behind the replies to it.
-func (ss *session) show(f *follow, ms ...protocol.Message) {
+// show makes a follow visible to the writer, behind the replies to it. It is false
+// when the session was put out of the room meanwhile.
+func (ss *session) show(f *follow, ms ...protocol.Message) bool {
 	ss.mu.Lock()
+	if f.gone.Load() {
+		ss.mu.Unlock()
+		return false
+	}
 	for _, m := range ms {
 		ss.replies = encoders[ss.door.kind()](ss.replies, m)
 	}
@@ -254,12 +283,15 @@ func (ss *session) show(f *follow, ms ...protocol.Message) {
 	delete(ss.noticed, f.room.name)
 	ss.mu.Unlock()
 	ss.wake()
+	return true
 }
 
 // unfollow ends a follow; the replies come behind what the writer may be
-// sending of the room right now.
+// sending of the room right now. Nothing happens when the follow has ended before.
 func (ss *session) unfollow(f *follow, ms ...protocol.Message) {
-	f.room.remove(f)
+	if !f.room.remove(f) {
+		return
+	}
 	ss.mu.Lock()
 	ss.follows = slices.DeleteFunc(slices.Clone(ss.follows), func(other *follow) bool { return other == f })
 	for _, m := range ms {

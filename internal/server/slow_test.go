@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lanchat/internal/nicks"
 	"lanchat/protocol"
 )
 
@@ -17,7 +18,7 @@ func sessionOf(t testing.TB, s *Server, nick string) *session {
 	t.Helper()
 	s.people.mu.Lock()
 	defer s.people.mu.Unlock()
-	p := s.people.byNick[nick]
+	p := s.people.byKey[nicks.Keys(nick)[0]]
 	if p == nil {
 		t.Fatalf("%s is not there", nick)
 	}
@@ -30,7 +31,7 @@ func sessionOf(t testing.TB, s *Server, nick string) *session {
 // TestWhoDoesNotReadIsNotRead: a client that asks and asks and does not take the
 // answers is no longer listened to. When it reads at last, all answers are there.
 func TestWhoDoesNotReadIsNotRead(t *testing.T) {
-	s, addr := start(t)
+	s, addr := start(t, func(c *Config) { c.Limits.PageBurst = 10_000 })
 	b := newBystanders(t, addr)
 	for range 10 {
 		b.ann.say("lobby", strings.Repeat("x", 1000))
@@ -62,6 +63,9 @@ func TestWhoDoesNotReadIsNotRead(t *testing.T) {
 	}
 	if n := queued(); n > replyBytes+protocol.MaxFrame {
 		t.Errorf("%d bytes of answers are waiting", n)
+	}
+	if s.Stats().Limits["replies"] == 0 {
+		t.Error("nobody has counted that")
 	}
 	// All the answers are 50 MiB; the buffers that writers share are a few.
 	if grown := inUse() - before; grown > 8<<20 {

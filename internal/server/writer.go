@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"sync"
 
 	"lanchat/internal/roomlog"
@@ -81,6 +82,7 @@ func (ss *session) writeSome() (sent, last bool, err error) {
 	}
 	switch {
 	case !out.empty():
+		ss.srv.stats.deliveries.Add(out.entries)
 		err = ss.door.write(out.bytes())
 		out.release()
 		return true, false, err
@@ -124,7 +126,7 @@ func (f *follow) gather(ss *session, out *output) error {
 	kind := ss.door.kind()
 	r.mu.Lock()
 	entries, events := r.entries[kind], r.events[kind]
-	if entries == nil { // unfollowed meanwhile
+	if f.gone.Load() { // unfollowed meanwhile
 		r.mu.Unlock()
 		return nil
 	}
@@ -145,6 +147,7 @@ func (f *follow) gather(ss *session, out *output) error {
 	if !inTail {
 		return f.fromLog(ss, out, head)
 	}
+	out.entries += last - f.cursor
 	f.cursor = last
 	out.add(b)
 	return nil
@@ -153,10 +156,11 @@ func (f *follow) gather(ss *session, out *output) error {
 // fromLog adds entries that the tail no longer holds.
 func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 	encode := encoders[ss.door.kind()]
+	ss.srv.stats.logReads.Add(1)
 	entries, _, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
 		Room: f.room.name, After: f.cursor, Before: head + 1, Oldest: true, Limit: replayMax, Bytes: logBytes})
 	if err != nil {
-		ss.srv.logger.Error("reading the log", "room", f.room.name, "err", err)
+		ss.srv.logSome(slog.LevelError, "reading the log", "room", f.room.name, "err", err)
 		return err
 	}
 	next := head + 1 // the first entry that there is
@@ -174,6 +178,7 @@ func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 			continue // the terminal has shown it
 		}
 		b = encode(b, &entries[i])
+		out.entries++
 	}
 	out.add(b)
 	return nil
@@ -182,9 +187,11 @@ func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 // output puts one write together. A single part is sent as it is, without a
 // copy.
 type output struct {
-	room   int // bytes that may still be added; the last part may be larger
-	part   []byte
-	joined *[]byte // from scratch, when there is more than one part
+	room int // bytes that may still be added; the last part may be larger
+	part []byte
+	// entries is how many of them are in it.
+	entries uint64
+	joined  *[]byte // from scratch, when there is more than one part
 }
 
 func (o *output) empty() bool { return len(o.part) == 0 && o.joined == nil }

@@ -229,7 +229,10 @@ func (p *peer) read(ctx context.Context, conn *protocol.Conn) {
 		case *protocol.Page:
 			p.page(m)
 		case *protocol.Error:
-			p.wrong(other, "%s: the server says %+v", p.name, m)
+			if m.Ref == 2 && m.Code == protocol.CodeNotFound {
+				break // a page of a room that nobody has opened yet
+			}
+			p.wrong(other, "%s: the server says %q, %s (ref %d, id %v)", p.name, m.Text, m.Code, m.Ref, m.ID)
 		case *protocol.Bye:
 			if m.RetryAfter == 0 {
 				p.wrong(other, "%s: the server says %+v", p.name, m)

@@ -51,7 +51,7 @@ func newFakeServer(t *testing.T, room string) *fakeServer {
 		<-ended
 	})
 	var err error
-	if f.Conn, err = protocol.Accept(ours, func(h *protocol.Hello) (*protocol.Welcome, error) {
+	if f.Conn, err = protocol.Accept(ours, func(h *protocol.Hello, _ *protocol.Exchange) (*protocol.Welcome, error) {
 		return &protocol.Welcome{Version: protocol.Version, Nick: h.Nick}, nil
 	}); err != nil {
 		t.Fatal(err)

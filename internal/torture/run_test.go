@@ -166,6 +166,9 @@ func (r *run) readAll(ctx context.Context) (entries, error) {
 			if err != nil {
 				return log, err
 			}
+			if e, ok := m.(*protocol.Error); ok && e.Code == protocol.CodeNotFound {
+				break // nothing was ever said there
+			}
 			page, ok := m.(*protocol.Page)
 			if !ok {
 				return log, fmt.Errorf("%+v instead of a page of %s", m, room)

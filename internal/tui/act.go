@@ -67,6 +67,9 @@ func (u *chat) enter() {
 	case !command && u.room() == nil && u.st.Link.Phase != client.Up && len(u.st.Rooms) == 0:
 		u.say("Not yet connected: press Enter again in a moment")
 		return
+	case !command && u.room() == nil && u.st.Active == u.cfg.Room:
+		u.say("Not yet in %s: press Enter again in a moment", u.title())
+		return
 	case most > 0 && len(text) > most:
 		u.say("Too long: %d bytes, and a message has at most %d", len(text), most)
 		return

@@ -114,7 +114,7 @@ func (u *chat) apply(events []client.Event) {
 			u.received(ev.Message)
 		}
 	}
-	if active != u.st.Active && u.now().Sub(u.struck) < writingNow {
+	if active != "" && active != u.st.Active && u.now().Sub(u.struck) < writingNow {
 		u.moved = u.now() // the keys that come may have been meant for the other room
 		u.say("You are in %s now, and what you write goes there", u.title())
 	}
@@ -153,6 +153,10 @@ func (u *chat) received(m protocol.Message) {
 	switch m := m.(type) {
 	case *protocol.Joined, *protocol.Presence, *protocol.Who:
 		u.people = nil
+	case *protocol.Moderate:
+		if u.room() == nil && m.Text != "" {
+			u.say("%s", m.Text)
+		}
 	case *protocol.Page:
 		delete(u.asked, m.Room)
 		if l := u.lists[m.Room]; l != nil {
@@ -165,6 +169,9 @@ func (u *chat) received(m protocol.Message) {
 		if m.Room == u.st.Active && len(u.st.Rooms) > 0 {
 			u.open(u.st.Rooms[0].Name)
 		}
+		if m.Ref == 0 && m.Text != "" && u.room() == nil {
+			u.say("You are not in #%s any more: %s", m.Room, m.Text)
+		}
 	case *protocol.Rooms:
 		if u.popupOpen() && !u.popup.put {
 			u.suggest()
@@ -174,6 +181,12 @@ func (u *chat) received(m protocol.Message) {
 		}
 		if !u.answered(m.Ref) {
 			u.remark(client.RoomList(m))
+		}
+	case *protocol.Invite:
+		terms, link := u.st.Invited(m)
+		u.remark(terms + "\nCtrl-X and c copy it; chat invite, outside of this program, has a QR code too.")
+		if link != "" {
+			u.remark(link)
 		}
 	case *protocol.Found:
 		u.found.answer(m)

@@ -202,7 +202,7 @@ func (c *choosing) letter(r rune, room *client.Room, i int, sure bool) bool {
 			return false
 		}
 	case 'd':
-		if c.can(it, true) {
+		if c.can(it, !c.u.st.MayDelete(it)) {
 			if c.sure = !sure; sure {
 				c.about(it, protocol.KindDelete, "")
 			}
@@ -318,7 +318,7 @@ func (c *choosing) hint(columns int) string {
 	add(said, "r reply")
 	add(said, "+ react")
 	add(said && it.Mine, "e edit")
-	add(said && it.Mine, "d delete")
+	add(said && (it.Mine || c.u.st.MayDelete(it)), "d delete")
 	add(true, "c copy")
 	add(!it.Entry.Target.IsZero() || it.Entry.TargetSeq > 0, "Enter origin")
 	add(strings.Contains(it.Entry.Text, "`"), "C copy code")

@@ -2,8 +2,8 @@ package tui
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"lanchat/internal/safetext"
 )
 
 // span is a part of a row, by bytes, that is drawn in an ink of its own.
@@ -102,10 +102,8 @@ func spansIn(text string) []span {
 				n = len(text[i:]) - len(strings.TrimLeft(text[i:], "`"))
 			}
 		case 'h', 'H':
-			if before, _ := utf8.DecodeLastRuneInString(text[:i]); i == 0 || !unicode.IsLetter(before) && !unicode.IsDigit(before) {
-				if n = linkLen(text[i:]); n > 0 {
-					out = append(out, span{i, i + n, link})
-				}
+			if n = safetext.Link(text, i); n > 0 {
+				out = append(out, span{i, i + n, link})
 			}
 		}
 		i += max(1, n)
@@ -125,37 +123,21 @@ func quoted(s string) int {
 	return ticks + end + ticks
 }
 
-// linkLen is how long the link is that a text begins with. What ends a sentence
-// around it is no part of it.
-func linkLen(s string) int {
-	scheme := 0
-	for _, name := range []string{"https://", "http://"} {
-		if len(s) > len(name) && strings.EqualFold(s[:len(name)], name) {
-			scheme = len(name)
-			break
+// linked has the links of a text, outside of code, show where they lead.
+func linked(text string) string {
+	if !strings.Contains(text, "://") {
+		return text // most text
+	}
+	var out strings.Builder
+	done := 0
+	for _, s := range stretches(text) {
+		if !s.code {
+			out.WriteString(text[done:s.from])
+			out.WriteString(safetext.Links(text[s.from:s.to]))
+			done = s.to
 		}
 	}
-	if scheme == 0 {
-		return 0
-	}
-	end := strings.IndexFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>\"`", r)
-	})
-	if end < 0 {
-		end = len(s)
-	}
-	s = s[:end]
-	for s != "" {
-		last := s[len(s)-1]
-		if last == ')' && strings.Count(s, "(") >= strings.Count(s, ")") || !strings.ContainsRune(".,;:!?')]}*", rune(last)) {
-			break
-		}
-		s = s[:len(s)-1]
-	}
-	if len(s) <= scheme {
-		return 0
-	}
-	return len(s)
+	return out.String() + text[done:]
 }
 
 // inked gives each row its part of the spans, which lie in order in the text of

@@ -27,21 +27,30 @@ func init() { // not a literal: the help reads the table
 }
 
 // listed is a command as it is shown.
-type listed struct{ name, args, help string }
+type listed struct {
+	name, args, help string
+	command          client.Command // of client.Commands, if it is one
+}
 
 // commands lists all commands there are, for the help, completion and the palette.
 func commands() []listed {
 	var all []listed
 	for _, c := range client.Commands {
 		if !slices.ContainsFunc(uiCommands, func(ui uiCommand) bool { return ui.name == c.Name }) {
-			all = append(all, listed{c.Name, c.Args, c.Help})
+			all = append(all, listed{c.Name, c.Args, c.Help, c})
 		}
 	}
 	for _, c := range uiCommands {
-		all = append(all, listed{c.name, c.args, c.help})
+		all = append(all, listed{name: c.name, args: c.args, help: c.help})
 	}
 	slices.SortStableFunc(all, func(a, b listed) int { return strings.Compare(a.name, b.name) })
 	return all
+}
+
+// offered lists the commands that are for this user in the active room: completion and
+// the palette have no others. The help has all.
+func (u *chat) offered() []listed {
+	return slices.DeleteFunc(commands(), func(c listed) bool { return !u.st.Offered(c.command, u.st.Active) })
 }
 
 // isCommand tells a command from text; two slashes begin a text with one.

@@ -30,7 +30,7 @@ func (u *chat) offers(before string, asked bool) (from int, list []offer) {
 	switch {
 	case word == "":
 	case from == 0 && isCommand(word):
-		list = commandsLike(word)
+		list = u.commandsLike(word)
 	case openFence(before):
 	case word[0] == '@':
 		list = u.nicksLike("@", word[1:], " ")
@@ -54,8 +54,8 @@ func startsLike(text, word string) bool {
 	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
 }
 
-func commandsLike(word string) (list []offer) {
-	for _, c := range commands() {
+func (u *chat) commandsLike(word string) (list []offer) {
+	for _, c := range u.offered() {
 		if !startsLike(c.name, word[1:]) {
 			continue
 		}
@@ -102,6 +102,8 @@ func guestNote(m protocol.Member) string {
 		return "bot"
 	case m.Guest:
 		return "guest"
+	case m.Role != protocol.RoleNone:
+		return string(m.Role)
 	}
 	return ""
 }

@@ -48,6 +48,7 @@ const (
 	signForMe   = "»"
 	signChosen  = "▌"
 	signReply   = "↪"
+	signPrivate = "(p)"
 )
 
 // wording is what a line says, in whose name.
@@ -92,8 +93,14 @@ func word(it *client.Item) wording {
 		w.sign, w.style = signForMe, w.style|reverse
 	}
 	switch {
+	case e.Gone && it.GoneBy != "":
+		w.text, w.body, w.tail = "(deleted by "+it.GoneBy+")", dim, ""
 	case e.Gone:
 		w.text, w.body, w.tail = "(deleted)", dim, ""
+	case e.Kind == protocol.KindAnnounce:
+		w.nick, w.text, w.body = "-!", who+" announces: "+w.text, bold
+	case e.Kind == protocol.KindDeed:
+		w.nick, w.style, w.text, w.body = "-!", dim, who+" "+w.text, dim
 	case e.Kind == protocol.KindAction:
 		w.nick, w.text = "-*", who+" "+w.text // as with "--", nobody has this nick
 	case e.Kind == protocol.KindTopic && e.Text == "":
@@ -205,7 +212,7 @@ func (l *looks) wrap(it *client.Item) []row {
 
 // body adds the rows of the text.
 func (l *looks) body(rows []row, w wording, first, rest int) []row {
-	text := strings.ReplaceAll(safetext.Text(w.text), "\t", "    ")
+	text := linked(strings.ReplaceAll(safetext.Text(w.text), "\t", "    "))
 	parts := stretches(text)
 	for i, s := range parts {
 		from := len(rows)

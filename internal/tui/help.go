@@ -26,6 +26,8 @@ var otherKeys = []helpLine{
 
 var signs = []helpLine{
 	{"~nick", "a guest: no key proves who it is"},
+	{"@nick, &nick", "among the people: an op of this room, an admin of the server"},
+	{signPrivate, "behind a room: it is private, only who is invited knows of it"},
 	{signPending, "on its way, not yet kept by the server"},
 	{signFailed, "refused; the reason stands below"},
 	{signForMe, "for you: it names you, or is said to you alone"},

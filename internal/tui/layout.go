@@ -282,7 +282,11 @@ func (u *chat) drawHeader(p painter) {
 	left := p.sub(0, 0, right, 1)
 	x = left.text(x, 0, fit(u.title(), left.w-x), reverse|bold)
 	if room != nil && left.w-x > 8 {
-		left.text(x+2, 0, fit(room.Topic, left.w-x-2), reverse)
+		about := room.Topic
+		if room.Private {
+			about = strings.TrimSuffix("private · "+about, " · ")
+		}
+		left.text(x+2, 0, fit(about, left.w-x-2), reverse)
 	}
 }
 

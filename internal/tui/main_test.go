@@ -70,7 +70,7 @@ func (h *house) start() {
 		h.addr = l.Addr().String() // and the same one when it comes back
 	}
 	log := roomlog.Local(stays{h.store}) // a log has one server in its life
-	cfg := server.Config{Name: "Hack Night", Log: log}
+	cfg := server.Config{Name: "Hack Night", Log: log, Limits: server.Limits{PostRate: 10_000, PostBurst: 10_000}}
 	if h.key != nil {
 		cfg.TLS = h.key.ServerTLS()
 	}

@@ -112,7 +112,7 @@ func (p *palette) gather() {
 		}
 		p.add(candidate{sign: signPerson, name: client.ShownNick(m.Nick, m.Guest), about: about, person: m})
 	}
-	for _, c := range commands() {
+	for _, c := range p.u.offered() {
 		p.addCommand(c.name, c.args, c.help)
 	}
 	for i := range actions {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 
 	"lanchat/internal/client"
+	"lanchat/protocol"
 )
 
-// drawPeople lists who is in the active room; a guest has a ~, a bot says so.
+// drawPeople lists who is in the active room; a guest has a ~, an op an @, an
+// admin an &, a bot says so.
 func (u *chat) drawPeople(p painter) {
 	room := u.room()
 	if room == nil || p.h == 0 {
@@ -22,11 +24,13 @@ func (u *chat) drawPeople(p painter) {
 		if y == p.h-1 && count-i > 1 {
 			break
 		}
-		nick := client.ShownNick(m.Nick, m.Guest)
+		nick := client.RoleSign(m.Role) + client.ShownNick(m.Nick, m.Guest)
 		end := ""
 		switch {
 		case m.User == u.st.Me.User:
 			end = " (you)"
+		case m.Role != protocol.RoleNone:
+			end = " (" + string(m.Role) + ")"
 		case m.Bot:
 			end = " (bot)"
 		}

@@ -18,8 +18,10 @@ type Server struct {
 	Known    bool // it was met before, under this name and with this key
 	Seen     time.Time
 	// RoundTrip is how long it took to answer; 0: that is not known.
-	RoundTrip time.Duration
-	Warning   string // what the user should know before choosing it
+	RoundTrip  time.Duration
+	Passphrase bool   // it asks for one
+	NoGuests   bool   // it admits nobody without a key
+	Warning    string // what the user should know before choosing it
 }
 
 // PickConfig says what there is to choose from.

@@ -15,6 +15,12 @@ type pickLine struct {
 // server is the lines of one server: what it is, and what one should know.
 func (p *picker) server(s Server, claimed map[string]bool) (right string, more []string) {
 	right = plural(s.People, "person", "people")
+	if s.Passphrase {
+		right = "passphrase · " + right
+	}
+	if s.NoGuests && !s.Passphrase {
+		right = "no guests · " + right
+	}
 	if s.Known {
 		right = "known · " + right
 	}

@@ -101,8 +101,8 @@ func TestPopupOfCommandsAndRooms(t *testing.T) {
 	d.press("/me")
 	d.sees("/me", "say what you do")
 	d.press("Ctrl-U", "/")
-	if len(d.popup.list) != len(commands()) {
-		t.Errorf("%d of %d commands", len(d.popup.list), len(commands()))
+	if len(d.popup.list) != len(d.offered()) {
+		t.Errorf("%d of %d commands", len(d.popup.list), len(d.offered()))
 	}
 	for range 10 {
 		d.press("Down")

@@ -55,5 +55,9 @@ func (u *chat) drawRoom(p painter, y int, r *client.Room, n int) {
 	} else {
 		x += 2
 	}
-	left.text(x, 0, fit(r.Title, left.w-x), st)
+	title := r.Title
+	if r.Private {
+		title += " " + signPrivate
+	}
+	left.text(x, 0, fit(title, left.w-x), st)
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"lanchat/internal/client"
-	"lanchat/protocol"
 )
 
 // lineBefore reports whether the unread line stands above item i. Where what lies
@@ -26,7 +25,7 @@ const maxCounted = 2000
 
 // counts is true for what somebody else has said.
 func counts(it *client.Item) bool {
-	return it.Status == client.Said && !it.Mine && !it.Entry.Gone && it.Entry.Kind != protocol.KindTopic
+	return it.Status == client.Said && !it.Mine && !it.Entry.Gone && client.Counts(it.Entry.Kind)
 }
 
 // newBehind counts what others have said behind a seq, and what of it is for this

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,10 +117,14 @@ func (v *watcher) columns(w int) (cols []column, name int) {
 		{"PEOPLE", 6, true, func(s Server) string { return fmt.Sprint(s.People) }},
 		{"HEARD", 6, true, func(s Server) string { return age(now, s.Seen) }},
 		{"TRIP", 7, true, func(s Server) string { return trip(s.RoundTrip) }},
+		{"NEEDS", 10, false, needs},
 		{"KEY", keyColumn, false, func(s Server) string { return s.KeyWords }},
 	}
 	left := w - 2 // for the marks
 	for _, c := range all {
+		if c.head == "NEEDS" && !slices.ContainsFunc(v.found, func(s Server) bool { return needs(s) != "" }) {
+			continue
+		}
 		if left-2-c.width < leastName {
 			break
 		}
@@ -127,6 +132,17 @@ func (v *watcher) columns(w int) (cols []column, name int) {
 		cols = append(cols, c)
 	}
 	return cols, left
+}
+
+// needs is what a newcomer needs.
+func needs(s Server) string {
+	switch {
+	case s.Passphrase:
+		return "passphrase"
+	case s.NoGuests:
+		return "a key"
+	}
+	return ""
 }
 
 // tableRow is a line of the table.

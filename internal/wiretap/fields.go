@@ -15,7 +15,7 @@ const maxText = 200
 
 // secret are the fields of which only the length is told: a screen may be on a
 // projector.
-var secret = map[string]bool{"auth.data": true, "invite.token": true}
+var secret = map[string]bool{"auth.data": true, "hello.token": true, "invite.token": true}
 
 // fieldsOf lists what stands in a packet or message, by the names of the wire.
 func fieldsOf(of any) []Field {

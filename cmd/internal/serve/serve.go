@@ -22,7 +22,9 @@ import (
 	"unicode"
 
 	"lanchat/discovery"
+	"lanchat/internal/access"
 	"lanchat/internal/identity"
+	"lanchat/internal/passphrase"
 	"lanchat/internal/roomlog"
 	"lanchat/internal/server"
 )
@@ -40,10 +42,17 @@ type Config struct {
 	Keep        roomlog.Keep
 	NoDiscovery bool
 	Discovery   discovery.Config
-	PostRate    int    // 0: the default
-	Webhook     string // IP:PORT at which the webhook listens; empty: there is none
-	Software    string
-	Logger      *slog.Logger
+	PostRate    int                    // 0: the default
+	PerAddress  int                    // connections from one address; 0: the default
+	Metrics     string                 // IP:PORT of metrics, health and profiles; empty: there are none
+	Webhook     string                 // IP:PORT at which the webhook listens; empty: there is none
+	Admins      []identity.Fingerprint // whose keys may do everything on this server
+	AdminsFile  string                 // where more of them are listed; see access.ParseAdmins
+	// PassphraseFile has the passphrase that newcomers need; empty: none is asked for.
+	PassphraseFile string
+	NoGuests       bool // nobody comes in without a key
+	Software       string
+	Logger         *slog.Logger
 }
 
 // Server is a running server. Stop ends it.
@@ -54,10 +63,14 @@ type Server struct {
 	// DiscoveryProblem says why the server cannot be found by name; nil when it can.
 	DiscoveryProblem error
 	Webhook          netip.AddrPort // zero unless there is one
+	Metrics          netip.AddrPort // the same
 
 	bound  netip.AddrPort
 	stop   context.CancelFunc
 	group  sync.WaitGroup
+	cfg    Config
+	secret atomic.Pointer[passphrase.Secret]
+	engine *server.Server
 	log    roomlog.Log
 	failed error
 	ended  chan struct{}
@@ -72,6 +85,16 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	s := &Server{Name: cfg.Name, cfg: cfg, ended: make(chan struct{})}
+	if cfg.PassphraseFile != "" {
+		if err := s.ReloadPassphrase(); err != nil {
+			return nil, err
+		}
+	}
+	admins, err := cfg.readAdmins()
+	if err != nil {
+		return nil, err
+	}
 	id, err := identity.LoadOrCreate(cfg.Data, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -80,37 +103,38 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	var hook net.Listener
-	if cfg.Webhook != "" {
-		if hook, err = listenWebhook(cfg); err != nil {
-			l.Close()
-			return nil, err
-		}
+	hook, status, err := cfg.listenAll()
+	if err != nil {
+		l.Close()
+		return nil, err
 	}
 	log, err := openLog(cfg)
 	if err != nil {
-		l.Close()
-		if hook != nil {
-			hook.Close()
-		}
+		closeAll(l, hook, status)
 		return nil, err
 	}
+	rules, err := access.Open(log, nil)
+	if err != nil {
+		closeAll(l, hook, status)
+		return nil, errors.Join(err, log.Close())
+	}
+	rules.SetAdmins(admins)
 	bound := l.Addr().(*net.TCPAddr).AddrPort()
-	s := &Server{Name: cfg.Name, bound: unmapped(bound), Key: id.Fingerprint(), Addr: reachable(bound, cfg.Discovery.Interfaces),
-		log: log, ended: make(chan struct{})}
+	s.bound, s.Key, s.Addr, s.log = unmapped(bound), id.Fingerprint(), reachable(bound, cfg.Discovery.Interfaces), log
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 
 	var announcer atomic.Pointer[discovery.Announcer]
 	engine := server.New(server.Config{
-		Name: cfg.Name, Software: cfg.Software, Log: s.log, TLS: id.ServerTLS(), Logger: cfg.Logger,
-		Limits: server.Limits{PostRate: cfg.PostRate},
+		Name: cfg.Name, Software: cfg.Software, Log: s.log, Rules: rules, TLS: id.ServerTLS(), Logger: cfg.Logger,
+		Limits: server.Limits{PostRate: cfg.PostRate, AddressConns: cfg.PerAddress}, Secret: s.secret.Load, NoGuests: cfg.NoGuests,
 		OnPeople: func(n int) {
 			if a := announcer.Load(); a != nil {
 				a.SetPeople(n)
 			}
 		},
 	})
+	s.engine = engine
 	s.group.Go(func() {
 		if err := engine.Serve(ctx, l); !errors.Is(err, server.ErrServerClosed) {
 			s.failed = err
@@ -120,10 +144,13 @@ func Start(cfg Config) (*Server, error) {
 	if hook != nil {
 		s.runWebhook(ctx, cfg, hook, engine)
 	}
+	if status != nil {
+		s.runStatus(ctx, cfg, status, engine)
+	}
 	if cfg.NoDiscovery {
 		s.DiscoveryProblem = errors.New("discovery is switched off")
 	} else {
-		s.announce(ctx, cfg, discovery.Announcement{Name: cfg.Name, Key: s.Key, Listen: unmapped(bound)}, &announcer)
+		s.announce(ctx, cfg, discovery.Announcement{Name: cfg.Name, Key: s.Key, Listen: unmapped(bound), Flags: cfg.flags()}, &announcer)
 	}
 	go func() {
 		s.group.Wait()
@@ -133,6 +160,17 @@ func Start(cfg Config) (*Server, error) {
 		close(s.ended)
 	}()
 	return s, nil
+}
+
+// flags tell a newcomer what is needed.
+func (cfg *Config) flags() (f discovery.Flags) {
+	if cfg.PassphraseFile != "" {
+		f |= discovery.FlagPassphrase
+	}
+	if cfg.NoGuests {
+		f |= discovery.FlagNoGuests
+	}
+	return f
 }
 
 func openLog(cfg Config) (roomlog.Log, error) {
@@ -255,6 +293,12 @@ func reachable(bound netip.AddrPort, only []string) netip.AddrPort {
 		}
 	}
 	return netip.AddrPortFrom(best, bound.Port())
+}
+
+// Reachable is where a port of this machine can be reached on this network, as far as
+// is known.
+func Reachable(port uint16) netip.AddrPort {
+	return reachable(netip.AddrPortFrom(netip.IPv4Unspecified(), port), nil)
 }
 
 func contains(list []string, s string) bool {

@@ -40,20 +40,59 @@ func WebhookAddr(s string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// listenWebhook begins to listen, and says what is worth a warning.
-func listenWebhook(cfg Config) (net.Listener, error) {
+// listenHTTP begins to listen at an address that WebhookAddr returned, and says what is
+// worth a warning; nil where there is no address.
+func (cfg *Config) listenHTTP(what, at, warning string) (net.Listener, error) {
+	if at == "" {
+		return nil, nil
+	}
 	network := "tcp6"
-	if ap, err := netip.ParseAddrPort(cfg.Webhook); err == nil && ap.Addr().Is4() {
+	if ap, err := netip.ParseAddrPort(at); err == nil && ap.Addr().Is4() {
 		network = "tcp4" // 0.0.0.0 with tcp alone would be every IPv6 address, too
 	}
-	l, err := net.Listen(network, cfg.Webhook)
+	l, err := net.Listen(network, at)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen for the webhook on %s: %w", cfg.Webhook, err)
+		return nil, fmt.Errorf("cannot listen for %s on %s: %w", what, at, err)
 	}
 	if addr := unmapped(l.Addr().(*net.TCPAddr).AddrPort()); !addr.Addr().IsLoopback() {
-		cfg.Logger.Warn("the webhook is open to the network, and is HTTP without encryption: whoever is on the way can read what is posted, and its tokens", "addr", addr)
+		cfg.Logger.Warn(warning, "addr", addr)
 	}
 	return l, nil
+}
+
+// listenAll begins to listen wherever the server is asked over HTTP.
+func (cfg *Config) listenAll() (hook, status net.Listener, err error) {
+	hook, err = cfg.listenHTTP("the webhook", cfg.Webhook,
+		"the webhook is open to the network, and is HTTP without encryption: whoever is on the way can read what is posted, and its tokens")
+	if err != nil {
+		return nil, nil, err
+	}
+	status, err = cfg.listenHTTP("the metrics", cfg.Metrics,
+		"the metrics are open to the network: whoever reaches the address reads them, and can have profiles made, which cost time")
+	if err != nil {
+		closeAll(hook)
+		return nil, nil, err
+	}
+	return hook, status, nil
+}
+
+func closeAll(all ...net.Listener) {
+	for _, l := range all {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// runStatus serves the page of metrics until ctx ends.
+func (s *Server) runStatus(ctx context.Context, cfg Config, l net.Listener, engine *server.Server) {
+	s.Metrics = reachable(l.Addr().(*net.TCPAddr).AddrPort(), cfg.Discovery.Interfaces)
+	page := ops.NewStatus(engine, cfg.Software)
+	s.group.Go(func() {
+		if err := page.Serve(ctx, l); err != nil {
+			cfg.Logger.Error("the metrics have ended", "err", err)
+		}
+	})
 }
 
 // runWebhook serves the webhook until ctx ends.

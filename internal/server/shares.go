@@ -1,0 +1,191 @@
+package server
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"lanchat/protocol"
+)
+
+// action is something that people may do only so often.
+type action int
+
+const (
+	posting   action = iota
+	asking           // requests of every kind that is not here
+	paging           // joins, and pages of history
+	searching        //
+	renaming         // changes of nick
+	making           // of rooms
+	arriving         // of connections
+	actions
+)
+
+// exceeded is the limit that is reached by an action too many.
+var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals}
+
+// allowance is what somebody may still do.
+type allowance [actions]bucket
+
+func (a *allowance) unused(now time.Time, l *Limits, people int) bool {
+	for kind := range a {
+		if !a[kind].full(now, l.pace(action(kind)).times(people)) {
+			return false
+		}
+	}
+	return true
+}
+
+// share is what a user, or an address, has of the server. It outlives the connections
+// while something of it is used up: who connects again has no more than before.
+type share struct {
+	allowance
+	guests allowance // of an address: what its guests have; the others have the first
+
+	// Guarded by the mu of shares.
+	users      int // how many hold it
+	last       time.Time
+	handshakes int
+	waiting    []chan struct{} // for the end of another handshake, the first first
+}
+
+// shares keeps the shares of users, or of addresses. Those that nobody holds and
+// of which something is used up are at most sharesKept; above it those are forgotten
+// that were left first.
+type shares[K comparable] struct {
+	people int // whose rates one share has
+	limits *Limits
+
+	mu    sync.Mutex
+	known map[K]*share
+	idle  int // of them, those that nobody holds
+}
+
+const sharesKept = 4_096
+
+// hold returns the share of k, unless most hold it already; drop is to be called for
+// each.
+func (t *shares[K]) hold(k K, most int) *share {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one := t.known[k]
+	switch {
+	case one == nil:
+		if t.known == nil {
+			t.known = map[K]*share{}
+		}
+		one = &share{}
+		t.known[k] = one
+	case one.users >= most:
+		return nil
+	case one.users == 0:
+		t.idle--
+	}
+	one.users++
+	return one
+}
+
+func (t *shares[K]) drop(k K) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one := t.known[k]
+	if one.users--; one.users > 0 {
+		return
+	}
+	now := time.Now()
+	if t.unused(one, now) {
+		delete(t.known, k)
+		return
+	}
+	one.last = now
+	if t.idle++; t.idle > sharesKept {
+		t.sweep(now)
+	}
+}
+
+func (t *shares[K]) unused(one *share, now time.Time) bool {
+	return one.unused(now, t.limits, t.people) && one.guests.unused(now, t.limits, t.people)
+}
+
+// sweep forgets what makes no difference, and where that is too little the eighth that
+// was left first, so that it is not done each time. mu is held.
+func (t *shares[K]) sweep(now time.Time) {
+	maps.DeleteFunc(t.known, func(_ K, one *share) bool { return one.users == 0 && t.unused(one, now) })
+	var idle []K
+	for k, one := range t.known {
+		if one.users == 0 {
+			idle = append(idle, k)
+		}
+	}
+	if len(idle) > sharesKept*7/8 {
+		slices.SortFunc(idle, func(a, b K) int { return t.known[a].last.Compare(t.known[b].last) })
+		for _, k := range idle[:len(idle)-sharesKept*7/8] {
+			delete(t.known, k)
+		}
+		idle = idle[len(idle)-sharesKept*7/8:]
+	}
+	t.idle = len(idle)
+}
+
+// allowances are what the session's user has, and what all of the address have. This
+// host's own address has no bound of its own: see ownHost.
+func (ss *session) allowances() (own, common *allowance) {
+	own = ss.person.own
+	if ss.share == nil || ownHost(ss.addr.Unmap()) {
+		return own, nil
+	}
+	if ss.person.guest {
+		return own, &ss.share.guests
+	}
+	return own, &ss.share.allowance
+}
+
+// waitFor lets the session wait until it may do something. What it has sent stays in
+// the socket meanwhile, so that order holds.
+func (ss *session) waitFor(a action) {
+	now := time.Now()
+	l := &ss.srv.limits
+	p := l.pace(a)
+	own, common := ss.allowances()
+	wait := own[a].take(now, p)
+	if common != nil {
+		wait = max(wait, common[a].take(now, p.times(l.AddressShare)))
+	}
+	if wait == 0 {
+		return
+	}
+	stats := &ss.srv.stats
+	stats.reached(exceeded[a])
+	if now.Sub(ss.slowed) > time.Second {
+		ss.slowed = now
+		ss.reply(&protocol.Slow{Why: "rate", For: uint32(max(wait.Milliseconds(), 1))})
+	}
+	stats.slowed.Add(1)
+	defer stats.slowed.Add(-1)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ss.ended:
+	}
+}
+
+// mayNow says how long the session may not yet do something; 0: it counts as done.
+func (ss *session) mayNow(a action) time.Duration {
+	now := time.Now()
+	l := &ss.srv.limits
+	p := l.pace(a)
+	own, common := ss.allowances()
+	wait := own[a].try(now, p)
+	if wait == 0 && common != nil {
+		if wait = common[a].try(now, p.times(l.AddressShare)); wait > 0 {
+			own[a].giveBack()
+		}
+	}
+	if wait > 0 {
+		ss.srv.stats.reached(exceeded[a])
+	}
+	return wait
+}
