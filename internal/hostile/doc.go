@@ -1,0 +1,42 @@
+// Package hostile shows that people can go on talking while others do their worst
+// to the server. It has tests only.
+//
+// The server is the real chatd, in a process of its own, with its limits as they are
+// by default. A hundred people with keys talk over TLS, each from an address of its
+// own: in the lobby, where everybody is, and in four rooms of 25. How long it takes
+// from a post until another person has it is measured twice in one run: among
+// themselves, and while all of this goes on at once:
+//
+//   - 50 readers join, some ask for much, and never read;
+//   - 50 connections send a byte a second: of TLS, of a frame, of a line, and of a
+//     frame behind a handshake that was in order;
+//   - 20 post as fast as they can, where people talk: some read what comes, some do
+//     not, and some come again over a new connection when the rate holds them back;
+//   - 20 send bombs: lengths, counts and depths that no peer would, and random bytes
+//     behind every kind of beginning;
+//   - 200 connections a second come and vanish, with FIN and with RST, before the
+//     first byte, inside TLS and inside a frame, and after they have joined a room;
+//   - one comes again and again under a name that belongs to somebody else, or that
+//     looks like it.
+//
+// Attackers of one kind come from a few addresses, each of those who flood or send
+// bombs from its own. They run in another process at a lower priority: what it costs
+// them to attack is not what it costs to be attacked, and both share this machine.
+//
+// In the end nobody may have lost, doubled or reordered a line, nobody may have been
+// disconnected or slowed down, the name may not have been granted, the memory of the
+// server stands below its limit, it has not logged a line for each connection, and
+// the 99th percentile under attack is at most three times that without, or 10 ms.
+// Where it is more, the attack is measured once more, and the log says what else the
+// machine was doing. That alone is told and not judged without -seconds: the tests of
+// other packages run at the same time then.
+//
+// # Running it
+//
+//	go test ./internal/hostile                            the short run, some 10 seconds
+//	go test ./internal/hostile -timeout 10m -seconds 60   a minute under attack
+//	go test ./internal/hostile -rate 2000                 20 messages a second of each, not of all
+//	go test ./internal/hostile -only flood,vanish         some of the attacks
+//
+// The package stands before the flags. -v prints the figures.
+package hostile

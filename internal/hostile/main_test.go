@@ -1,0 +1,37 @@
+package hostile
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+var flags struct {
+	seconds int
+	rate    int
+	only    string
+	attack  string
+	victim  string
+}
+
+func TestMain(m *testing.M) {
+	flag.IntVar(&flags.seconds, "seconds", 0, "measure the attack for so long, and judge how long messages took; 0: 3 seconds, and that is only told")
+	flag.IntVar(&flags.rate, "rate", 20, "messages a second of all healthy people together")
+	flag.StringVar(&flags.only, "only", "", "only these attacks, with commas between")
+	flag.StringVar(&flags.attack, "attack", "", "be the attackers of the server at this address; the test gives this to its own child")
+	flag.StringVar(&flags.victim, "victim", "", "the nick to steal")
+	flag.Parse()
+	if flags.attack != "" {
+		if err := attack(flags.attack, flags.victim); err != nil {
+			fmt.Fprintln(os.Stderr, "hostile:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	code := m.Run()
+	if chatd.dir != "" {
+		os.RemoveAll(chatd.dir)
+	}
+	os.Exit(code)
+}
