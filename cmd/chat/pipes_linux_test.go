@@ -75,7 +75,7 @@ func TestSendShowsProgress(t *testing.T) {
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, bytes.Repeat([]byte("a line\n"), 130), 0o600); err != nil {
+	if err := os.WriteFile(path, bytes.Repeat([]byte("a line\n"), 65), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	shell, err := exec.LookPath("sh")
@@ -85,8 +85,8 @@ func TestSendShowsProgress(t *testing.T) {
 	cmd := s.command("chat", "send", "-s", addr)
 	cmd.Path, cmd.Args = shell, append([]string{shell, "-c", `"$@" < "$0"; echo "exit code $?"`, path}, cmd.Args...)
 	p := startInPty(t, 80, 24, cmd)
-	p.see("130 lines read, ")
-	p.see("; slow: the server takes 10/s")
+	p.see("65 lines read, ")
+	p.see("; slow: the server takes 5/s")
 	p.see("\r" + strings.Repeat(" ", 40))
 	p.see(" \rexit code 0")
 

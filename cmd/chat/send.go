@@ -30,7 +30,7 @@ With --code it is one code block: the TEXT, or all of standard input, up to
 1 MiB. --file sends a text file so, with its name. What does not fit one
 message becomes several, cut at ends of lines, and send says so.
 
-A server takes 10 lines a second in the long run, after the first 100; for
+A server takes 5 lines a second in the long run, after the first 50; for
 more it is started with --post-rate, such as chatd --post-rate 1000000. All
 bots of a room (--bot) together have 500 messages, then one a second, until a
 person says something there.`,

@@ -44,6 +44,7 @@ const (
 	without
 	with
 	again
+	onceMore
 	phases
 )
 

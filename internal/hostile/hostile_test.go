@@ -12,6 +12,7 @@ const (
 	memoryLimit = 200 << 20
 	factor      = 3                     // that the 99th percentile may grow by under attack,
 	always      = 10 * time.Millisecond // unless it stays below this
+	retries     = 2                     // of the time under attack, where something else had the machine
 	logRate     = 10                    // lines a second that the server may log under attack
 )
 
@@ -32,10 +33,14 @@ func TestHostile(t *testing.T) {
 	r.phase(with, long)
 	base, last := c.delay(without).at(.99), int32(with)
 	limit := max(factor*base, always)
-	if p99 := c.delay(with).at(.99); p99 > limit && judged {
+	for range retries {
+		p99 := c.delay(last).at(.99)
+		if p99 <= limit || !judged {
+			break
+		}
 		t.Logf("the 99th percentile under attack is %v, and its limit %v; once more, since the machine may have been busy with something else (above)", short(p99), short(limit))
-		last = again
-		r.phase(again, long)
+		last++
+		r.phase(last, long)
 	}
 	logged = s.log.count() - logged
 	lasted := time.Since(began)
@@ -121,7 +126,7 @@ func (r *run) phase(phase int32, long time.Duration) {
 	})
 	r.crowd.talk(ctx, flags.rate)
 	used, took := r.times().since(before), time.Since(began)
-	r.Logf("%s, %v: from a post until another has it: %v", [...]string{without: "without the attack", with: "with it", again: "with it, again"}[phase], took.Round(100*time.Millisecond), r.crowd.delay(phase))
+	r.Logf("%s, %v: from a post until another has it: %v", [...]string{without: "without the attack", with: "with it", again: "with it, again", onceMore: "with it, once more"}[phase], took.Round(100*time.Millisecond), r.crowd.delay(phase))
 	r.Logf("  %s", used.in(took))
 }
 

@@ -68,16 +68,16 @@ var DefaultLimits = Limits{
 	SocketBytes:  256 << 10,
 	Searches:     2,
 
-	PostRate:      10,
-	PostBurst:     100,
-	ArrivalRate:   10,
-	ArrivalBurst:  300,
+	PostRate:      5,
+	PostBurst:     50,
+	ArrivalRate:   2,
+	ArrivalBurst:  150,
 	BotRate:       1,
 	BotBurst:      500,
 	RequestRate:   100,
 	RequestBurst:  1_000,
-	PageRate:      50,
-	PageBurst:     500,
+	PageRate:      10,
+	PageBurst:     100,
 	SearchRate:    20,
 	SearchBurst:   40,
 	NickRate:      5,
@@ -141,6 +141,7 @@ const (
 	replayMax      = 1_000           // entries that a join replays
 	pageBytes      = 60 << 10        // of a list, so that it fits a frame
 	listMax        = 500             // people, rooms or entries in one list
+	guestPage      = 100             // entries in a page of history, for a guest
 	bigRoom        = 200             // members above which presence is a count
 	bigRoomNames   = 20              // names in a big room's presence message
 	greetAfter     = 2 * time.Second // of silence: this is a person

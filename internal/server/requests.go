@@ -258,8 +258,12 @@ func (ss *session) history(m *protocol.History) error {
 	if err := ss.reads(m.Room); err != nil {
 		return err
 	}
+	limit := listLimit(m.Limit)
+	if ss.person.guest { // who can come again as somebody else, and have as much once more
+		limit = min(limit, guestPage)
+	}
 	entries, more, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
-		Room: m.Room, After: m.After, Before: m.Before, Oldest: m.Oldest, Limit: listLimit(m.Limit), Bytes: pageBytes})
+		Room: m.Room, After: m.After, Before: m.Before, Oldest: m.Oldest, Limit: limit, Bytes: pageBytes})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start serves on a port of the kernel's choice until the test ends.
 func start(t testing.TB, change ...func(*Config)) (*Server, string) {
 	t.Helper()
-	cfg := Config{Name: "Hack Night", Log: roomlog.Local(roomlog.NewMemory())}
+	cfg := Config{Name: "Hack Night", Log: roomlog.Local(roomlog.NewMemory()), Limits: Limits{PostRate: 10_000, PostBurst: 10_000, PageRate: 10_000, PageBurst: 10_000}}
 	for _, f := range change {
 		f(&cfg)
 	}
