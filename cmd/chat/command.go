@@ -92,7 +92,7 @@ CHAT_DISCOVERY_INTERFACE stand in for the flags; NO_COLOR switches colours off.`
 	f.BoolVar(&a.o.guest, "guest", false, "come without your key: nobody can tell that it was you, nor can you come back to your name")
 	f.BoolVar(&a.o.noDiscovery, "no-discovery", false, "send no datagram and listen for none, where that is unwelcome: servers are found by their address, or where they were before")
 	root.AddCommand(a.hostCommand(), a.joinCommand(), a.lsCommand(), a.sendCommand(), a.tailCommand(),
-		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.wireCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
+		a.searchCommand(), a.whoCommand(), a.roomsCommand(), a.doctorCommand(), a.wireCommand(), a.benchCommand(), a.benchRelayCommand(), a.inviteCommand(), a.idCommand(), a.versionCommand())
 	// Flags are explained within the columns of a small terminal.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 79"))
 	root.SetIn(a.in)
