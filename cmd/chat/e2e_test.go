@@ -56,10 +56,10 @@ func (s *site) chat(stdin string, args ...string) (code int, stdout, stderr stri
 
 var readyLine = regexp.MustCompile(`(?m)^ready name="(.*)" addr=(\S+) key="([a-z ]+)"$`)
 
-// chatd starts a server and returns where it is.
+// chatd starts a server that nobody is too fast for, and returns where it is.
 func (s *site) chatd(name string, args ...string) (p *process, addr, key string) {
 	s.Helper()
-	p = start(s.TB, s.command("chatd", append([]string{"--name", name, "--listen", "127.0.0.1:0"}, args...)...))
+	p = start(s.TB, s.command("chatd", append([]string{"--name", name, "--listen", "127.0.0.1:0", "--post-rate", "10000"}, args...)...))
 	m := readyLine.FindStringSubmatch(p.await("ready name="))
 	if m == nil || m[1] != name {
 		s.Fatalf("the ready line is wrong:\n%s", p.output())

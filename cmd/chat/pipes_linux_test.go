@@ -73,7 +73,7 @@ func TestSendCodeAndFiles(t *testing.T) {
 // slow; nothing of that is left in the end, and nothing of it goes into a pipe.
 func TestSendShowsProgress(t *testing.T) {
 	s := newSite(t)
-	_, addr, _ := s.chatd("Hack Night")
+	_, addr, _ := s.chatd("Hack Night", "--post-rate", "5")
 	path := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(path, bytes.Repeat([]byte("a line\n"), 65), 0o600); err != nil {
 		t.Fatal(err)
