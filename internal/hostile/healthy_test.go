@@ -44,7 +44,6 @@ const (
 	without
 	with
 	again
-	onceMore
 	phases
 )
 
