@@ -44,10 +44,7 @@ func encode(p Packet) ([]byte, error) {
 	}
 	b := append(make([]byte, 0, MaxPacket), Magic...)
 	b = append(b, Version)
-	b, err := wire.Append(b, p.Type(), p)
-	if err != nil {
-		return nil, err
-	}
+	b = wire.Append(b, p.Type(), p)
 	if len(b) > MaxPacket {
 		return nil, malformed("%d bytes, at most %d", len(b), MaxPacket)
 	}

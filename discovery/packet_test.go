@@ -74,11 +74,7 @@ func TestLargest(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	packet := func(name string, fields any) []byte {
-		b, err := wire.Append([]byte(Magic+"\x01"), name, fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+		return wire.Append([]byte(Magic+"\x01"), name, fields)
 	}
 	good := func(change func(*Beacon)) *Beacon {
 		b := beaconOf(1)
@@ -141,10 +137,7 @@ func TestUnknownField(t *testing.T) {
 		Seq      uint32             `msgpack:"seq"`
 		TTL      uint16             `msgpack:"ttl"`
 	}
-	raw, err := wire.Append([]byte(Magic+"\x01"), "beacon", &later{"x", instance(1), key(2), "n", 3, 4, 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := wire.Append([]byte(Magic+"\x01"), "beacon", &later{"x", instance(1), key(2), "n", 3, 4, 5})
 	want := &Beacon{Instance: instance(1), Key: key(2), Name: "n", Port: 3, Seq: 4, TTL: 5}
 	if got, err := Parse(raw); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)

@@ -18,10 +18,7 @@ const (
 // would not fit; dst is returned as it was.
 func AppendFrame(dst []byte, m Message) ([]byte, error) {
 	start := len(dst)
-	out, err := wire.Append(append(dst, 0, 0, 0, 0), m.wireName(), m)
-	if err != nil {
-		return dst[:start], err
-	}
+	out := wire.Append(append(dst, 0, 0, 0, 0), m.wireName(), m)
 	n := len(out) - start - frameHeader
 	if n > MaxFrame {
 		return dst[:start], ErrTooLarge

@@ -72,14 +72,14 @@ func (s *scanner) uint(n int) (uint64, error) {
 // header reads a value's head and checks its announced length against the
 // bytes left: an element takes at least one byte, a pair two.
 func (s *scanner) header() (head, error) {
-	c, err := s.uint(1)
-	if err != nil {
-		return head{}, err
+	if s.left() == 0 {
+		return head{}, malformed("it ends in the middle of a value")
 	}
-	b := byte(c)
+	b := s.b[s.at]
+	s.at++
 	switch {
 	case b <= 0x7f:
-		return head{kind: kindInt, u: c}, nil
+		return head{kind: kindInt, u: uint64(b)}, nil
 	case b <= 0x8f:
 		return s.sized(kindMap, uint64(b&0x0f), 2)
 	case b <= 0x9f:

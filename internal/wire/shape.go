@@ -12,14 +12,23 @@ import (
 
 // shape is what a Go type accepts, worked out once for each type.
 type shape struct {
-	kind     kind
-	fixed    int    // a binary of exactly so many bytes; 0: any length
-	max      int    // elements of an array, bytes of a string or binary; 0: no limit of its own
-	least    int64  // of an integer
-	most     uint64 // of an integer
-	elem     *shape
-	fields   map[string]*shape
-	typeName string
+	kind   kind
+	fixed  int    // a binary of exactly so many bytes; 0: any length
+	max    int    // elements of an array, bytes of a string or binary; 0: no limit of its own
+	least  int64  // of an integer
+	most   uint64 // of an integer
+	signed bool   // an integer of Go's that may be negative
+	elem   *shape
+	fields map[string]*field
+	order  []*field // the same, as the struct has them
+}
+
+// field is one field of a struct.
+type field struct {
+	shape
+	at   int    // its place in the struct
+	omit bool   // left out when it is zero
+	key  []byte // encoded
 }
 
 var shapes sync.Map // reflect.Type → *shape
@@ -34,7 +43,7 @@ func shapeOf(t reflect.Type) *shape {
 }
 
 func makeShape(t reflect.Type) *shape {
-	s := &shape{typeName: t.String()}
+	s := &shape{}
 	isByte := func(t reflect.Type) bool { return t.Kind() == reflect.Uint8 }
 	switch k := t.Kind(); {
 	case k == reflect.Bool:
@@ -42,7 +51,7 @@ func makeShape(t reflect.Type) *shape {
 	case k == reflect.String:
 		s.kind = kindString
 	case k >= reflect.Int && k <= reflect.Int64:
-		s.kind = kindInt
+		s.kind, s.signed = kindInt, true
 		s.least, s.most = -1<<(t.Bits()-1), 1<<(t.Bits()-1)-1
 	case k >= reflect.Uint && k <= reflect.Uint64:
 		s.kind, s.most = kindInt, math.MaxUint64>>(64-t.Bits())
@@ -53,13 +62,14 @@ func makeShape(t reflect.Type) *shape {
 	case k == reflect.Slice:
 		s.kind, s.elem = kindArray, shapeOf(t.Elem())
 	case k == reflect.Struct:
-		s.kind, s.fields = kindMap, map[string]*shape{}
-		for f := range t.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
+		s.kind, s.fields = kindMap, map[string]*field{}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, option, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
 			if name == "" || name == "-" || !f.IsExported() {
 				panic(fmt.Sprintf("wire: %v.%s has no name on the wire", t, f.Name))
 			}
-			field := *shapeOf(f.Type)
+			field := field{shape: *shapeOf(f.Type), at: i, omit: option == "omitempty", key: appendString(nil, name)}
 			if m := f.Tag.Get("max"); m != "" {
 				n, err := strconv.Atoi(m)
 				if err != nil {
@@ -71,6 +81,7 @@ func makeShape(t reflect.Type) *shape {
 				panic(fmt.Sprintf("wire: %v.%s is a list without a max", t, f.Name))
 			}
 			s.fields[name] = &field
+			s.order = append(s.order, &field)
 		}
 	default:
 		panic(fmt.Sprintf("wire: no message may hold a %v", t))
@@ -119,7 +130,7 @@ func (s *scanner) checkValue(want *shape, depth int) error {
 			if !known {
 				return s.skipNext(depth + 1)
 			}
-			if err := s.checkValue(field, depth+1); err != nil {
+			if err := s.checkValue(&field.shape, depth+1); err != nil {
 				return fmt.Errorf("%w (in %s)", err, key)
 			}
 			return nil

@@ -2,11 +2,10 @@
 // network becomes Go values, for the stream (package protocol) and the
 // datagram (package discovery) alike.
 //
-// A body is one MessagePack array of two, [name string, fields map]. The
-// MessagePack library believes what a peer says: five bytes that announce an
-// array of 2^28 elements make it allocate gigabytes. So nothing reaches it
-// unchecked. [Decode] first walks the bytes once, beside the Go type that they
-// are meant for, and refuses
+// A body is one MessagePack array of two, [name string, fields map]. A decoder
+// that believes what a peer says allocates gigabytes for five bytes that announce
+// an array of 2^28 elements. So [Decode] first walks the bytes once, beside the Go
+// type that they are meant for, and refuses
 //
 //   - an array or map header that announces more than the bytes left can hold,
 //     or more than the field's own limit (struct tag `max:"N"`)
@@ -19,7 +18,7 @@
 //   - an integer outside the field's range
 //   - anything behind the end of the value
 //
-// Only then the library fills the struct. Unknown fields are checked by the
+// Only then a second walk fills the struct. Unknown fields are checked by the
 // same rules and ignored, so versions can live together.
 //
 // Source: the MessagePack specification, https://github.com/msgpack/msgpack/blob/master/spec.md.
@@ -27,12 +26,9 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
-
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 const (
@@ -52,19 +48,21 @@ func malformed(format string, args ...any) error {
 }
 
 // Append appends the body [name, fields] to dst. fields is a pointer to a
-// struct whose fields have msgpack tags; its zero values marked omitempty are
-// left out. It fails only for a type that cannot be a message, which is a
-// mistake of the programmer.
-func Append(dst []byte, name string, fields any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := msgpack.GetEncoder()
-	defer msgpack.PutEncoder(enc)
-	enc.Reset(&buf)
-	enc.UseCompactInts(true)
-	if err := errors.Join(enc.EncodeArrayLen(2), enc.EncodeString(name), enc.Encode(fields)); err != nil {
-		return dst, fmt.Errorf("encoding %q: %w", name, err)
+// struct whose fields have msgpack tags, in their order; its zero values marked
+// omitempty are left out, and numbers and lengths take as few bytes as they can.
+// It panics for a type that cannot be a message: see [Decode].
+func Append(dst []byte, name string, fields any) []byte {
+	v := message(fields)
+	return appendValue(appendString(append(dst, 0x92), name), shapeOf(v.Type()), v)
+}
+
+// message returns the struct that a pointer leads to.
+func message(p any) reflect.Value {
+	v := reflect.ValueOf(p)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		panic(fmt.Sprintf("wire: %T is not a pointer to a struct", p))
 	}
-	return append(dst, buf.Bytes()...), nil
+	return v.Elem()
 }
 
 // Split takes a body apart. The fields are not yet checked: hand them to
@@ -105,22 +103,18 @@ func Check(fields []byte) error {
 // it. Nothing is allocated, and into is untouched, unless the check passed.
 //
 // A field may be a bool, a string, an integer, a []byte, a [N]byte, a struct,
-// or a slice of those. It panics for any other type, as Append's caller would
-// have seen first.
+// or a slice of those. It panics for any other type.
 func Decode(fields []byte, into any) error {
-	t := reflect.TypeOf(into)
-	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		panic(fmt.Sprintf("wire: Decode into %T, not a pointer to a struct", into))
-	}
+	v := message(into)
+	want := shapeOf(v.Type())
 	s := scanner{b: fields}
-	if err := s.checkValue(shapeOf(t.Elem()), 1); err != nil {
+	if err := s.checkValue(want, 1); err != nil {
 		return err
 	}
 	if err := s.end(); err != nil {
 		return err
 	}
-	if err := msgpack.Unmarshal(fields, into); err != nil {
-		return malformed("%v", err)
-	}
+	s.at = 0
+	s.fill(want, v)
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"math"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -30,10 +32,7 @@ type sample struct {
 func TestRoundTrip(t *testing.T) {
 	in := sample{Ref: 7, Seq: 1 << 60, Delta: -3, On: true, Text: "grüß", Raw: []byte{1, 2},
 		People: []person{{Key: [4]byte{1, 2, 3, 4}, Nick: "ann"}}, Names: []string{"a", "b"}}
-	body, err := Append([]byte("x"), "sample", &in)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := Append([]byte("x"), "sample", &in)
 	name, fields, err := Split(body[1:])
 	if err != nil || name != "sample" {
 		t.Fatalf("Split = %q, %v", name, err)
@@ -45,9 +44,52 @@ func TestRoundTrip(t *testing.T) {
 	if err := Decode(fields, &out); err != nil {
 		t.Fatal(err)
 	}
-	again, _ := Append(nil, "sample", &out)
+	again := Append(nil, "sample", &out)
 	if !bytes.Equal(again, body[1:]) {
 		t.Errorf("decoded and encoded again: %x, was %x", again, body[1:])
+	}
+}
+
+// byLibrary is what the MessagePack library makes of a message.
+func byLibrary(t *testing.T, name string, fields any) []byte {
+	var b bytes.Buffer
+	enc := msgpack.NewEncoder(&b)
+	enc.UseCompactInts(true)
+	if err := errors.Join(enc.EncodeArrayLen(2), enc.EncodeString(name), enc.Encode(fields)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Numbers and lengths at the bounds of each form have the bytes that others write,
+// and are read back.
+func TestForms(t *testing.T) {
+	type forms struct {
+		I     int64     `msgpack:"i"`
+		U     uint64    `msgpack:"u"`
+		Text  string    `msgpack:"text"`
+		Raw   []byte    `msgpack:"raw"`
+		List  []bool    `msgpack:"list" max:"70000"`
+		Inner struct{}  `msgpack:"inner"`
+		Fixed [300]byte `msgpack:"fixed"`
+		Flat  [][2]byte `msgpack:"flat" max:"2"`
+	}
+	for _, n := range []int{0, 1, 15, 16, 31, 32, 33, 127, 128, 129, 255, 256, 32767, 32768, 32769, 65535, 65536} {
+		for _, i := range []int64{int64(n), -int64(n), 1<<31 - int64(n), -1<<31 - int64(n), 1<<32 - int64(n), math.MaxInt64 - int64(n), math.MinInt64 + int64(n)} {
+			in := forms{I: i, U: uint64(i), Text: strings.Repeat("x", n), Raw: make([]byte, n), List: make([]bool, n), Flat: [][2]byte{{1, 2}}}
+			body := Append(nil, "forms", &in)
+			if want := byLibrary(t, "forms", &in); !bytes.Equal(body, want) {
+				t.Fatalf("%d, %d: %.200x, by the library %.200x", n, i, body, want)
+			}
+			_, fields, err := Split(body)
+			var out forms
+			if err == nil {
+				err = Decode(fields, &out)
+			}
+			if err != nil || !reflect.DeepEqual(in, out) {
+				t.Fatalf("%d, %d: read back %.200v, %v", n, i, out, err)
+			}
+		}
 	}
 }
 
@@ -146,7 +188,7 @@ func TestManyKeys(t *testing.T) {
 // What is accepted must survive a round trip, and what Decode accepts Check
 // must accept too: a peer may not know the type.
 func FuzzDecode(f *testing.F) {
-	seed, _ := Append(nil, "s", &sample{Ref: 1, Text: "a", People: []person{{}}, Names: []string{"x"}})
+	seed := Append(nil, "s", &sample{Ref: 1, Text: "a", People: []person{{}}, Names: []string{"x"}})
 	f.Add(seed)
 	f.Add([]byte{0x92, 0xa1, 's', 0xdd, 0x10, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -161,23 +203,27 @@ func FuzzDecode(f *testing.F) {
 		if err := Check(fields); err != nil {
 			t.Fatalf("Decode accepts what Check refuses: %v", err)
 		}
-		again, err := Append(nil, name, &v)
-		if err != nil {
-			t.Fatal(err)
+		var reference sample
+		if err := msgpack.Unmarshal(fields, &reference); err != nil || !reflect.DeepEqual(v, reference) {
+			t.Fatalf("read %+v, and by the library %+v, %v", v, reference, err)
+		}
+		again := Append(nil, name, &v)
+		if want := byLibrary(t, name, &v); !bytes.Equal(again, want) {
+			t.Fatalf("wrote %x, and the library %x", again, want)
 		}
 		_, fields, err = Split(again)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var w sample
-		if err := Decode(fields, &w); err != nil {
-			t.Fatalf("our own bytes are refused: %v", err)
+		if err := Decode(fields, &w); err != nil || !reflect.DeepEqual(v, w) {
+			t.Fatalf("read back %+v, %v; was %+v", w, err, v)
 		}
 	})
 }
 
 func BenchmarkDecode(b *testing.B) {
-	body, _ := Append(nil, "sample", &sample{Ref: 7, Text: strings.Repeat("x", 100), Raw: make([]byte, 16)})
+	body := Append(nil, "sample", &sample{Ref: 7, Text: strings.Repeat("x", 100), Raw: make([]byte, 16)})
 	b.ReportAllocs()
 	for b.Loop() {
 		_, fields, err := Split(body)
@@ -188,5 +234,14 @@ func BenchmarkDecode(b *testing.B) {
 		if err := Decode(fields, &v); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	in := &sample{Ref: 7, Text: strings.Repeat("x", 100), Raw: make([]byte, 16)}
+	var body []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		body = Append(body[:0], "sample", in)
 	}
 }
