@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"lanchat/protocol"
 )
@@ -13,9 +14,11 @@ import (
 const queueBytes = 64 << 20
 
 // Local makes a Log of a Store of this process: one goroutine commits, and
-// whatever was submitted during one commit goes into the next.
+// whatever was submitted during one commit goes into the next. Where a commit waits
+// for a disk and posts come fast, the next one waits for more of them: see pace.
 func Local(store Store) Log {
 	l := &local{Store: store, ended: make(chan struct{})}
+	_, l.durable = store.(*SQLite)
 	l.wake.L, l.space.L = &l.mu, &l.mu
 	go l.commitAll()
 	return l
@@ -23,8 +26,9 @@ func Local(store Store) Log {
 
 type local struct {
 	Store
-	follow func([]protocol.Entry)
-	ended  chan struct{}
+	follow  func([]protocol.Entry)
+	durable bool
+	ended   chan struct{}
 
 	mu     sync.Mutex
 	wake   sync.Cond // there is something to commit, or the log is closed
@@ -94,6 +98,7 @@ func (l *local) commitAll() {
 	var queue []submission
 	var batch []Record
 	var entries []protocol.Entry
+	var pace pace
 	for {
 		l.mu.Lock()
 		for len(l.queue) == 0 && !l.closed {
@@ -107,7 +112,11 @@ func (l *local) commitAll() {
 		if len(queue) == 0 {
 			return
 		}
+		began := time.Now()
 		batch, entries = l.commit(queue, batch[:0], entries[:0])
+		if wait := pace.next(began, len(queue)); l.durable && wait > 0 {
+			time.Sleep(wait - time.Since(began))
+		}
 		if cap(queue) > 1<<14 { // a burst's memory is not kept
 			queue, batch, entries = nil, nil, nil
 		}
