@@ -30,7 +30,7 @@ type indexer struct {
 }
 
 const (
-	indexBatch = 128                    // entries in one transaction: posting waits for no more
+	indexBatch = 256                    // entries in one transaction: posting waits for no more; with half as many, each costs more
 	mergePages = 8                      // pages that one step of a merge writes, for the same reason
 	indexPause = 100 * time.Millisecond // after a commit; in a burst, once for many
 )
@@ -118,8 +118,11 @@ func (x *indexer) catchUp(ctx context.Context) error {
 // another, and posting would wait for all of it; here it waits for mergePages.
 func (x *indexer) merge(ctx context.Context, steps int) error {
 	for range steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		x.s.writing.Lock()
-		more, err := mergeWords(ctx, x.conn, mergePages)
+		more, err := mergeWords(context.WithoutCancel(ctx), x.conn, mergePages)
 		x.s.writing.Unlock()
 		if err != nil || !more {
 			return err
@@ -142,8 +145,14 @@ func mergeWords(ctx context.Context, c *sql.Conn, pages int) (more bool, err err
 	return after-before >= 2, err // the command itself counts as one
 }
 
-// step indexes the next batch and returns how far the index has come.
+// step indexes the next batch and returns how far the index has come. Once begun
+// it is not interrupted: for each statement that could be, the driver starts a
+// goroutine.
 func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ctx = context.WithoutCancel(ctx)
 	x.s.writing.Lock()
 	defer x.s.writing.Unlock()
 	if err := x.conn.QueryRowContext(ctx, indexedTo).Scan(&indexed); err != nil || indexed >= x.s.n {

@@ -58,9 +58,12 @@ func TestPurgeOfDeletedAndReplacedTexts(t *testing.T) {
 	if got := find(t, s, "ξzanzibar"); len(got) != 0 {
 		t.Errorf("the old text finds %q", got)
 	}
-	if got := find(t, s, "ψouagadougou"); len(got) != 1 || inFiles(t, dir, "ψouagadougou") == 0 || inFiles(t, dir, "φkathmandu") == 0 {
-		t.Fatal("the files do not show texts: this test would find nothing")
+	if got := find(t, s, "ψouagadougou"); len(got) != 1 {
+		t.Fatalf("a text is found as %q", got)
 	}
+	// Not at one look: what the purge of the edit moves from one file to another
+	// between reading these two is in neither.
+	eventually(t, "the files show texts", func() bool { return inFiles(t, dir, "ψouagadougou") > 0 && inFiles(t, dir, "φkathmandu") > 0 })
 	add(t, s, about(deleted, protocol.KindDelete, ""), about(replaced, protocol.KindEdit, "χreplaced"))
 	for _, text := range []string{"ξzanzibar", "where it was", "φkathmandu", "said then", "ψouagadougou", "ωend", "long long"} {
 		eventually(t, text+" is gone", func() bool { return inFiles(t, dir, text) == 0 })
