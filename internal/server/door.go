@@ -187,19 +187,12 @@ type native struct{ conn *protocol.Conn }
 
 func (d *native) kind() doorKind                  { return nativeDoor }
 func (d *native) read() (protocol.Message, error) { return d.conn.Read() }
-func (d *native) write(b []byte) error            { return inPieces(b, d.conn.WriteFrames) }
 func (d *native) close()                          { hangUp(d.conn.NetConn()) }
 
-// inPieces writes b a piece at a time. Each has protocol.WriteTimeout, so that a
-// slow peer lasts as long as it takes two kilobytes a second, however much is sent.
-func inPieces(b []byte, write func([]byte) error) error {
-	for len(b) > writePiece {
-		if err := write(b[:writePiece]); err != nil {
-			return err
-		}
-		b = b[writePiece:]
-	}
-	return write(b)
+func (d *native) write(b []byte) error {
+	// Not by WriteFrames: there is one writer, and the link sees to deadlines.
+	_, err := d.conn.NetConn().Write(b)
+	return err
 }
 
 func (d *native) newest(t *tail, after uint64, limit int) ([]byte, uint64, bool) {

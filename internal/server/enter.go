@@ -11,34 +11,6 @@ import (
 	"lanchat/protocol"
 )
 
-// link is a connection that was accepted. It counts its bytes.
-type link struct {
-	net.Conn
-	stats *stats
-	from  netip.Addr // what counts as one address
-	share *share     // of that address
-}
-
-func (l *link) Read(b []byte) (int, error) {
-	n, err := l.Conn.Read(b)
-	l.stats.bytesIn.Add(uint64(n))
-	return n, err
-}
-
-func (l *link) Write(b []byte) (int, error) {
-	n, err := l.Conn.Write(b)
-	l.stats.bytesOut.Add(uint64(n))
-	return n, err
-}
-
-// CloseWrite ends the stream towards the peer.
-func (l *link) CloseWrite() error {
-	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
 // linkOf finds the link below TLS.
 func linkOf(nc net.Conn) *link {
 	for {

@@ -131,7 +131,7 @@ func (l Limits) onWire() protocol.Limits {
 // The bounds that are no matter of taste.
 const (
 	replyBytes     = 256 << 10 // unread replies behind which a session is not read
-	writeBytes     = 256 << 10 // what one write takes of a room at most
+	writeBytes     = 64 << 10  // what one write takes of a room at most
 	writePiece     = 64 << 10  // what must be taken within protocol.WriteTimeout
 	tailMin        = 32 << 10  // a room's tail in memory, for each kind of door,
 	tailEach       = 16 << 10  // and so much more for each who reads it,

@@ -34,12 +34,7 @@ const linesReplay = 10
 func (d *lines) kind() doorKind { return linesDoor }
 func (d *lines) close()         { d.nc.Close() }
 
-func (d *lines) write(b []byte) error { return inPieces(b, d.writePiece) }
-
-func (d *lines) writePiece(b []byte) error {
-	if err := d.nc.SetWriteDeadline(time.Now().Add(protocol.WriteTimeout)); err != nil {
-		return err
-	}
+func (d *lines) write(b []byte) error {
 	_, err := d.nc.Write(b)
 	return err
 }
@@ -80,6 +75,9 @@ func (d *lines) lookForHTTP() (bool, error) {
 // answerHTTP tells a browser, or a scanner, what this is.
 func (d *lines) answerHTTP() error {
 	defer hangUp(d.nc)
+	if err := d.nc.SetWriteDeadline(time.Now().Add(protocol.WriteTimeout)); err != nil {
+		return err
+	}
 	const text = "This is a lanchat room, not a web server.\nJoin it with: chat join HOST:PORT, or: nc HOST PORT\n"
 	return d.write(fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text))
 }

@@ -258,13 +258,7 @@ func (r *room) event(m protocol.Message, lines string) {
 	r.wakeAll()
 }
 
-func (r *room) wakeAll() {
-	for _, f := range r.followers {
-		if !f.quiet {
-			f.session.wake()
-		}
-	}
-}
+func (r *room) wakeAll() { r.srv.fanout.addAll(r.followers) }
 
 // some lists the members behind after by user id: at most limit, what fits a
 // page. r.mu is held.

@@ -113,6 +113,7 @@ type Server struct {
 	announced time.Time // guarded by deeds
 
 	presence *presence
+	fanout   fanout
 	running  sync.WaitGroup // readers and writers
 }
 
@@ -130,7 +131,7 @@ func New(cfg Config) *Server {
 		conns: map[net.Conn]*session{}, rooms: map[string]*room{},
 		presence: newPresence(), reading: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), tries: newTries(time.Now),
 	}
-	s.people = newPeople(s)
+	s.people, s.fanout.srv = newPeople(s), s
 	s.stopping = make(chan struct{})
 	s.searches = make(chan struct{}, s.limits.Searches)
 	s.users.limits, s.users.people = &s.limits, 1

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ import (
 type session struct {
 	srv    *Server
 	door   door
+	link   *link // below it
 	person *person
 	bot    bool       // this session is one; the person's others may not be
 	addr   netip.Addr // where it comes from
@@ -44,12 +44,11 @@ type session struct {
 	submitted time.Time   // when it was
 
 	state atomic.Int32 // of the writer
-	run   func()       // write; kept, because making it anew for each wake costs an allocation
 	ended chan struct{}
 }
 
-// The writer's states. It runs on a goroutine of its own, but only while there
-// is something to send: an idle session has none.
+// The writer's states. Whoever makes it run is the writer: one of the fanout's workers,
+// or a goroutine of the session's own while it has to wait. An idle session has none.
 const (
 	writerIdle int32 = iota
 	writerRuns
@@ -60,7 +59,6 @@ const (
 func (s *Server) newSession(d door) *session {
 	ss := &session{srv: s, door: d, ended: make(chan struct{})}
 	ss.readOn.L = &ss.mu
-	ss.run = ss.write
 	// The person's other sessions and the log's committer may wake it from here
 	// on, but nothing is sent before the door is open: serve starts the writer.
 	ss.state.Store(writerMustLook)
@@ -71,9 +69,11 @@ func (s *Server) newSession(d door) *session {
 
 // serve reads and handles requests until the connection ends. The person is
 // already known to people, who forget it here.
-func (ss *session) serve(nc net.Conn) {
+func (ss *session) serve(nc *link) {
 	defer ss.srv.people.leave(ss)
-	go ss.run()
+	ss.link = nc
+	nc.stopWaiting(ss.wake)
+	go ss.send(true)
 	if !ss.srv.addSession(nc, ss) {
 		ss.end(shuttingDown(time.Second))
 	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {

@@ -165,8 +165,9 @@ func TestNewsDuringTheHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	connectTLS(t, addr, key, "anna")
-	d.conn = protocol.NewConn(b)
-	s.running.Go(func() { ss.serve(b) })
+	l := &link{Conn: b, stats: &s.stats}
+	d.conn = protocol.NewConn(l)
+	s.running.Go(func() { ss.serve(l) })
 	if m, err := protocol.NewConn(a).Read(); err != nil || m.(*protocol.Nick).Nick != "anna" {
 		t.Errorf("%+v, %v", m, err)
 	}

@@ -8,21 +8,28 @@ import (
 	"lanchat/protocol"
 )
 
-// wake makes sure that the writer looks for something to send. It never waits.
+// wake makes sure that the session looks for something to send. It never waits.
 func (ss *session) wake() {
+	if ss.mustLook() {
+		ss.srv.fanout.add(ss)
+	}
+}
+
+// mustLook notes that there may be something to send. When it is true, nobody looks,
+// and the caller has to see to it that send is called.
+func (ss *session) mustLook() bool {
 	for {
 		switch state := ss.state.Load(); state {
 		case writerIdle:
 			if ss.state.CompareAndSwap(writerIdle, writerRuns) {
-				go ss.run() // serve waits for it
-				return
+				return true
 			}
 		case writerRuns:
 			if ss.state.CompareAndSwap(writerRuns, writerMustLook) {
-				return
+				return false
 			}
 		default:
-			return
+			return false
 		}
 	}
 }
@@ -30,34 +37,67 @@ func (ss *session) wake() {
 // scratch holds what a write has to be put together in.
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, writeBytes); return &b }}
 
-// write sends until there is nothing left to send.
-func (ss *session) write() {
+// send sends until there is nothing left to send. Without mayWait it waits for neither
+// the peer nor the log: where it would have to, it goes on in a goroutine.
+func (ss *session) send(mayWait bool) {
 	for {
 		ss.state.Store(writerRuns)
-		sent, last, err := ss.writeSome()
-		if err != nil || last {
-			ss.state.Store(writerEnded)
-			ss.door.close()
-			ss.mu.Lock()
-			if ss.bye == nil {
-				ss.bye = &protocol.Bye{}
-			}
-			ss.readOn.Broadcast()
-			ss.mu.Unlock()
-			close(ss.ended)
-			return
+		then, err := ss.sendSome(mayWait)
+		if err == nil && mayWait {
+			err = ss.link.flush()
 		}
-		if !sent && ss.state.CompareAndSwap(writerRuns, writerIdle) {
+		switch {
+		case (err != nil || then == sendNoMore) && mayWait:
+			ss.finish()
+			return
+		case err != nil || then == sendNoMore:
+			go ss.finish() // it waits for the peer
+			return
+		case then == sendWaiting:
+			go ss.send(true) // serve waits for it
+			return
+		case then == sendMore:
+		case ss.state.CompareAndSwap(writerRuns, writerIdle):
 			return
 		}
 	}
 }
 
-// writeSome makes at most one write, of what there is now: first the replies,
-// then of each room what lies behind the cursor. last is true when the session
-// is over and everything was said.
-func (ss *session) writeSome() (sent, last bool, err error) {
+// finish ends the connection behind what was sent.
+func (ss *session) finish() {
+	ss.state.Store(writerEnded)
+	ss.link.waitAgain()
+	ss.door.close()
 	ss.mu.Lock()
+	if ss.bye == nil {
+		ss.bye = &protocol.Bye{}
+	}
+	ss.readOn.Broadcast()
+	ss.mu.Unlock()
+	close(ss.ended)
+}
+
+// then is what is to be done behind a write.
+type then int
+
+const (
+	sendNothing then = iota // until something comes
+	sendMore
+	sendWaiting // more, for which one has to wait
+	sendNoMore  // the session is over and everything was said
+)
+
+// sendSome makes at most one write, of what there is now: first the replies,
+// then of each room what lies behind the cursor.
+func (ss *session) sendSome(mayWait bool) (then, error) {
+	if !mayWait && ss.link.isFull() {
+		return sendWaiting, nil
+	}
+	ss.mu.Lock()
+	if ss.bye != nil && !mayWait {
+		ss.mu.Unlock()
+		return sendWaiting, nil
+	}
 	renamed := ss.renamed
 	replies := ss.replies
 	ss.replies = nil
@@ -67,7 +107,7 @@ func (ss *session) writeSome() (sent, last bool, err error) {
 	ss.readOn.Signal()
 	ss.mu.Unlock()
 
-	out := output{room: writeBytes}
+	out := output{room: writeBytes, mayWait: mayWait}
 	out.add(replies)
 	for _, f := range follows {
 		if renamed {
@@ -77,22 +117,25 @@ func (ss *session) writeSome() (sent, last bool, err error) {
 			continue // a room may never fall silent; what is missed is in the log
 		}
 		if err := f.gather(ss, &out); err != nil {
-			return false, false, err
+			return sendNoMore, err
 		}
 	}
-	switch {
-	case !out.empty():
+	if !out.empty() {
 		ss.srv.stats.deliveries.Add(out.entries)
-		err = ss.door.write(out.bytes())
+		err := ss.door.write(out.bytes())
 		out.release()
-		return true, false, err
-	case bye != nil && !waiting:
-		if bye.Code != "" {
-			err = ss.door.write(encoders[ss.door.kind()](nil, bye))
+		if bye != nil {
+			return sendMore, err // until there is nothing but bye to say
 		}
-		return false, true, err
+		return out.then, err
 	}
-	return false, false, nil
+	if bye == nil || waiting {
+		return out.then, nil
+	}
+	if bye.Code != "" {
+		return sendNoMore, ss.door.write(encoders[ss.door.kind()](nil, bye))
+	}
+	return sendNoMore, nil
 }
 
 // renamed lets the room know that the follower's person has another nick.
@@ -144,8 +187,15 @@ func (f *follow) gather(ss *session, out *output) error {
 	}
 	head := r.head.Load()
 	r.mu.Unlock()
-	if !inTail {
+	switch {
+	case !inTail && !out.mayWait:
+		out.then = sendWaiting
+		return nil
+	case !inTail:
+		out.then = max(out.then, sendMore)
 		return f.fromLog(ss, out, head)
+	case last < head, f.eventCursor < r.eventHead.Load():
+		out.then = max(out.then, sendMore)
 	}
 	out.entries += last - f.cursor
 	f.cursor = last
@@ -191,6 +241,8 @@ type output struct {
 	part []byte
 	// entries is how many of them are in it.
 	entries uint64
+	mayWait bool    // for the log
+	then    then    // what was left out
 	joined  *[]byte // from scratch, when there is more than one part
 }
 
