@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,9 +16,16 @@ type link struct {
 	stats *stats
 	from  netip.Addr // what counts as one address
 	share *share     // of that address
+	first byte       // was read to find out which door it is for,
+	again bool       // and is to be read once more
 }
 
 func (l *link) Read(b []byte) (int, error) {
+	if l.again && len(b) > 0 {
+		l.again = false
+		b[0] = l.first
+		return 1, nil
+	}
 	n, err := l.Conn.Read(b)
 	l.stats.bytesIn.Add(uint64(n))
 	return n, err
@@ -39,32 +45,8 @@ func (l *link) CloseWrite() error {
 	return nil
 }
 
-// linkOf finds the link below TLS.
-func linkOf(nc net.Conn) *link {
-	for {
-		switch c := nc.(type) {
-		case *link:
-			return c
-		case *replayed:
-			nc = c.Conn
-		case *tls.Conn:
-			nc = c.NetConn()
-		default:
-			return nil
-		}
-	}
-}
-
-// shareOf is the share of the address from which a connection comes.
-func shareOf(nc net.Conn) *share {
-	if l := linkOf(nc); l != nil {
-		return l.share
-	}
-	return nil
-}
-
 // begin serves a connection, unless there are too many or the server stops. It
-// counts the goroutine under the lock: whoever waits for all has stopped before.
+// counts it under the lock: whoever waits for all has stopped before.
 func (s *Server) begin(nc net.Conn) {
 	s.stats.accepted.Add(1)
 	from := network(addrOf(nc))
@@ -95,10 +77,8 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	l := &link{Conn: nc, stats: &s.stats, from: from, share: one}
 	s.conns[l] = nil
-	s.running.Go(func() {
-		defer s.remove(l)
-		s.handle(l)
-	})
+	s.running.Add(1)
+	go s.handle(l)
 }
 
 // ownHost tells this host's own address: behind it are the programs of whoever runs the
@@ -116,7 +96,9 @@ func cutOff(nc net.Conn) {
 	nc.Close()
 }
 
+// remove ends what begin began.
 func (s *Server) remove(l *link) {
+	defer s.running.Done()
 	l.Close()
 	s.addresses.drop(l.from)
 	s.mu.Lock()

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 // sessions are the same.
 type session struct {
 	srv    *Server
+	link   *link
 	door   door
 	person *person
 	bot    bool       // this session is one; the person's others may not be
@@ -25,7 +25,6 @@ type session struct {
 	poster *roomlog.Poster
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
-	share  *share    // of the address
 	slowed time.Time // when slow was last said; the reader's
 	typed  time.Time // when typing was last passed on; the reader's
 
@@ -57,8 +56,8 @@ const (
 	writerEnded
 )
 
-func (s *Server) newSession(d door) *session {
-	ss := &session{srv: s, door: d, ended: make(chan struct{})}
+func (s *Server) newSession(d door, l *link) *session {
+	ss := &session{srv: s, door: d, link: l, addr: addrOf(l), ended: make(chan struct{})}
 	ss.readOn.L = &ss.mu
 	ss.run = ss.write
 	// The person's other sessions and the log's committer may wake it from here
@@ -69,19 +68,48 @@ func (s *Server) newSession(d door) *session {
 	return ss
 }
 
-// serve reads and handles requests until the connection ends. The person is
-// already known to people, who forget it here.
-func (ss *session) serve(nc net.Conn) {
-	defer ss.srv.people.leave(ss)
+// serve begins to read and to write. The person is already known to people, who forget
+// it when the connection has ended.
+func (ss *session) serve() {
 	go ss.run()
-	if !ss.srv.addSession(nc, ss) {
+	if !ss.srv.addSession(ss.link, ss) {
 		ss.end(shuttingDown(time.Second))
 	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {
 		ss.end(banned(err)) // since the door was open; from here on a ban finds the session
 	} else {
 		ss.tellDirects()
-		ss.end(ss.readAll())
 	}
+	go ss.read()
+}
+
+// read handles requests until it has to wait for the next one, which the reader does on
+// a goroutine of its own: a stack grows to what handling takes, eight kilobytes and more,
+// and an idle connection needs two.
+func (ss *session) read() {
+	var err error
+	var m protocol.Message
+	if ss.mayRead() {
+		err = ss.door.await()
+	}
+	for err == nil && ss.mayRead() {
+		if m, err = ss.door.read(); err != nil {
+			break
+		}
+		ss.handle(m)
+		if !ss.door.buffered() {
+			go ss.read()
+			return
+		}
+	}
+	if answer := readError(err); answer != nil {
+		ss.reply(answer)
+	}
+	ss.finish()
+}
+
+// finish lets the writer say what is left to say, and forgets the session.
+func (ss *session) finish() {
+	ss.end(&protocol.Bye{})
 	<-ss.ended
 	ss.cancel()
 	ss.mu.Lock()
@@ -90,21 +118,8 @@ func (ss *session) serve(nc net.Conn) {
 	for _, f := range follows {
 		f.room.remove(f)
 	}
-}
-
-// readAll returns what to say at the end.
-func (ss *session) readAll() *protocol.Bye {
-	for ss.mayRead() {
-		m, err := ss.door.read()
-		if err != nil {
-			if answer := readError(err); answer != nil {
-				ss.reply(answer)
-			}
-			break
-		}
-		ss.handle(m)
-	}
-	return &protocol.Bye{}
+	ss.srv.people.leave(ss)
+	ss.srv.remove(ss.link)
 }
 
 // mayRead waits while replies are not read or too much is not committed. It is
