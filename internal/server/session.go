@@ -276,7 +276,7 @@ func (ss *session) follow(name string, member, quiet bool, cursor func(head uint
 	}
 	head := r.head.Load()
 	f.cursor = cursor(head)
-	members, more := r.some(protocol.UserID{}, bigRoom)
+	members, more := r.some(protocol.UserID{}, r.names())
 	joined := &protocol.Joined{Room: name, Topic: r.topic, Head: head, Count: uint32(len(r.members)), Members: members, More: more,
 		Role: ss.srv.rules.Role(ss.person.who(), name)}
 	joined.Private, joined.Locked, joined.Slow = ss.srv.rules.Room(name)
