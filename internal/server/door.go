@@ -147,7 +147,6 @@ func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*sessio
 		ss.bot = hello.Bot
 		who, err := s.people.arrive(ss, user, guest, hello.Nick)
 		if err != nil {
-			ss.cancel()
 			ss = nil
 			return nil, toError(err)
 		}
@@ -158,7 +157,6 @@ func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*sessio
 	})
 	if err != nil {
 		if ss != nil {
-			ss.cancel()
 			s.people.leave(ss)
 		}
 		return nil, err
@@ -224,7 +222,6 @@ func (s *Server) openLines(nc *link, silent bool) (*session, error) {
 	ss := s.newSession(d, nc)
 	d.ss = ss
 	if _, err := s.people.arrive(ss, randomUser(), true, ""); err != nil {
-		ss.cancel()
 		return nil, err
 	}
 	d.greet()

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -23,8 +22,6 @@ type session struct {
 	bot    bool       // this session is one; the person's others may not be
 	addr   netip.Addr // where it comes from
 	poster *roomlog.Poster
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
 	slowed time.Time // when slow was last said; the reader's
 	typed  time.Time // when typing was last passed on; the reader's
 
@@ -63,7 +60,6 @@ func (s *Server) newSession(d door, l *link) *session {
 	// The person's other sessions and the log's committer may wake it from here
 	// on, but nothing is sent before the door is open: serve starts the writer.
 	ss.state.Store(writerMustLook)
-	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.poster = s.log.Poster(ss.posted)
 	return ss
 }
@@ -111,7 +107,6 @@ func (ss *session) read() {
 func (ss *session) finish() {
 	ss.end(&protocol.Bye{})
 	<-ss.ended
-	ss.cancel()
 	ss.mu.Lock()
 	follows := ss.follows
 	ss.mu.Unlock()
