@@ -13,6 +13,9 @@ import (
 // TestAnIdleConnectionTakesLittleStack: what the handshake and a request took of the
 // stack is given back while nothing more comes.
 func TestAnIdleConnectionTakesLittleStack(t *testing.T) {
+	if raced {
+		t.Skip("under the race detector every frame of a stack is larger")
+	}
 	s, addr := start(t, func(c *Config) { c.Limits.AddressConns = 1_000 })
 	const idle = 300
 	before := stacks()
