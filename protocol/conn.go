@@ -38,6 +38,7 @@ type Conn struct {
 	limit int // bytes of a body that may be read now
 
 	head     [frameHeader]byte
+	begun    int    // bytes of head that are read and not yet used
 	buf      []byte // from the pool; nil while nothing is buffered
 	r, w     int    // buf[r:w] is read and not yet used
 	grow     bool   // the last read filled its buffer
@@ -101,7 +102,24 @@ func (c *Conn) Read() (Message, error) {
 
 // Buffered returns how many bytes have been read and not yet used: while it is
 // not zero, Read likely returns without waiting.
-func (c *Conn) Buffered() int { return c.w - c.r }
+func (c *Conn) Buffered() int { return c.begun + c.w - c.r }
+
+// Await returns when Read has something to begin with, or would fail. It counts as a
+// Read, and takes less of the stack while it waits.
+func (c *Conn) Await() error {
+	if c.Buffered() > 0 || c.watch != nil {
+		return nil
+	}
+	c.release()
+	if err := c.refreshDeadline(); err != nil {
+		return err
+	}
+	n, err := c.nc.Read(c.head[:])
+	if c.begun = n; n > 0 {
+		return nil
+	}
+	return err
+}
 
 // next returns the next frame's body, valid until the next call.
 func (c *Conn) next() ([]byte, error) {
@@ -113,7 +131,12 @@ func (c *Conn) next() ([]byte, error) {
 	}
 	if c.r == c.w {
 		c.release()
-		if _, err := io.ReadFull(c.nc, c.head[:]); err != nil {
+		begun := c.begun
+		c.begun = 0
+		if _, err := io.ReadFull(c.nc, c.head[begun:]); err != nil {
+			if begun > 0 && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
 			return nil, err
 		}
 		n, err := frameLen(c.head[:], c.limit)

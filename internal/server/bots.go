@@ -61,7 +61,7 @@ func (ss *session) mayPostNow(room string, id protocol.ID) error {
 		ss.srv.bots.heard(room)
 		return nil
 	}
-	_, err := ss.srv.mayBotPost(ss.ctx, room, id, ss.person.user)
+	_, err := ss.srv.mayBotPost(context.Background(), room, id, ss.person.user)
 	return err
 }
 

@@ -29,7 +29,12 @@ const (
 // session's reader only, write and newest by its writer only.
 type door interface {
 	kind() doorKind
+	// await returns when read has something to begin with, or would fail. It takes
+	// little of the stack.
+	await() error
 	read() (protocol.Message, error)
+	// buffered reports whether read likely returns without waiting.
+	buffered() bool
 	write(b []byte) error
 	// newest takes from a room's tail what lies behind after.
 	newest(t *tail, after uint64, limit int) (b []byte, last uint64, ok bool)
@@ -42,12 +47,22 @@ var encoders = [doorKinds]func(dst []byte, m protocol.Message) []byte{
 	linesDoor:  appendLines,
 }
 
-// handle finds out who is at the door: the first byte decides.
+// handle serves a connection as whoever is at the door.
 func (s *Server) handle(nc *link) {
+	if ss := s.letIn(nc); ss != nil {
+		ss.serve()
+	} else {
+		s.remove(nc)
+	}
+}
+
+// letIn finds out who is at the door. Who may not come in, or is only told something, is
+// no session.
+func (s *Server) letIn(nc *link) *session {
 	if over := s.startHandshake(nc); over != 0 {
 		s.stats.reached(over)
 		tellBusy(nc, over)
-		return
+		return nil
 	}
 	ss, err := s.openDoor(nc)
 	s.endHandshake(nc)
@@ -56,14 +71,13 @@ func (s *Server) handle(nc *link) {
 		if !isEverydayEnd(err) {
 			s.logSome(slog.LevelInfo, "a connection came to nothing", "from", nc.RemoteAddr().String(), "err", safetext.Line(err.Error()))
 		}
-		return
+		return nil
 	}
-	if ss != nil {
-		ss.serve(nc)
-	}
+	return ss
 }
 
-func (s *Server) openDoor(nc net.Conn) (*session, error) {
+// openDoor decides by the first byte.
+func (s *Server) openDoor(nc *link) (*session, error) {
 	first := make([]byte, 1)
 	if err := nc.SetReadDeadline(time.Now().Add(greetAfter)); err != nil {
 		return nil, err
@@ -75,42 +89,17 @@ func (s *Server) openDoor(nc net.Conn) (*session, error) {
 	if err := nc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	rest := &replayed{Conn: nc, first: first[:n]}
+	nc.first, nc.again = first[0], n > 0
 	switch {
 	case n > 0 && first[0] == tlsHandshake && s.cfg.TLS != nil:
-		return s.openTLS(rest)
+		return s.openTLS(nc)
 	case n > 0 && first[0] == 0:
-		return s.openNative(rest, protocol.UserID{})
+		return s.openNative(nc, nc, protocol.UserID{})
 	}
-	return s.openLines(rest, n == 0)
+	return s.openLines(nc, n == 0)
 }
 
 const tlsHandshake = 0x16 // RFC 8446, section 5.1: ContentType
-
-// replayed is a connection of which the first bytes were read already.
-type replayed struct {
-	net.Conn
-	first []byte
-}
-
-func (r *replayed) Read(b []byte) (int, error) {
-	if len(r.first) > 0 {
-		n := copy(b, r.first)
-		if r.first = r.first[n:]; len(r.first) == 0 {
-			r.first = nil
-		}
-		return n, nil
-	}
-	return r.Conn.Read(b)
-}
-
-// CloseWrite ends the stream towards the peer.
-func (r *replayed) CloseWrite() error {
-	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
 
 // hangUp closes a connection behind a last word, while the peer may still be
 // sending: closing with bytes unread would reset the connection, and the word
@@ -124,7 +113,7 @@ func hangUp(nc net.Conn) {
 	}
 }
 
-func (s *Server) openTLS(nc net.Conn) (*session, error) {
+func (s *Server) openTLS(nc *link) (*session, error) {
 	t, err := s.welcomeTLS(nc)
 	if err != nil {
 		return nil, err
@@ -134,11 +123,12 @@ func (s *Server) openTLS(nc net.Conn) (*session, error) {
 		sum := sha256.Sum256(certs[0].Raw)
 		copy(user[:], sum[:])
 	}
-	return s.openNative(t, user)
+	return s.openNative(nc, t, user)
 }
 
-// openNative opens a door for frames. Without a user it is a guest's.
-func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error) {
+// openNative opens a door for frames: over nc, which is l, or TLS over it. Without a
+// user it is a guest's.
+func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*session, error) {
 	d := &native{}
 	var ss *session
 	conn, err := protocol.Accept(nc, func(hello *protocol.Hello, x *protocol.Exchange) (*protocol.Welcome, error) {
@@ -153,11 +143,10 @@ func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error)
 		if err != nil {
 			return nil, err
 		}
-		ss = s.newSession(d)
-		ss.bot, ss.addr, ss.share = hello.Bot, addrOf(nc), shareOf(nc)
+		ss = s.newSession(d, l)
+		ss.bot = hello.Bot
 		who, err := s.people.arrive(ss, user, guest, hello.Nick)
 		if err != nil {
-			ss.cancel()
 			ss = nil
 			return nil, toError(err)
 		}
@@ -168,7 +157,6 @@ func (s *Server) openNative(nc net.Conn, user protocol.UserID) (*session, error)
 	})
 	if err != nil {
 		if ss != nil {
-			ss.cancel()
 			s.people.leave(ss)
 		}
 		return nil, err
@@ -186,7 +174,9 @@ func randomUser() (u protocol.UserID) {
 type native struct{ conn *protocol.Conn }
 
 func (d *native) kind() doorKind                  { return nativeDoor }
+func (d *native) await() error                    { return d.conn.Await() }
 func (d *native) read() (protocol.Message, error) { return d.conn.Read() }
+func (d *native) buffered() bool                  { return d.conn.Buffered() > 0 }
 func (d *native) close()                          { hangUp(d.conn.NetConn()) }
 
 func (d *native) write(b []byte) error {
@@ -210,7 +200,7 @@ func appendFrame(dst []byte, m protocol.Message) []byte {
 
 // openLines opens a door for a person with nc or telnet, or answers HTTP. One
 // who was silent so far is greeted without more waiting.
-func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
+func (s *Server) openLines(nc *link, silent bool) (*session, error) {
 	d := &lines{nc: nc, in: bufio.NewReaderSize(nc, 512), max: s.limits.Text}
 	if !silent {
 		if isHTTP, err := d.lookForHTTP(); err != nil {
@@ -222,10 +212,9 @@ func (s *Server) openLines(nc net.Conn, silent bool) (*session, error) {
 	if s.refusePlainLines(nc) {
 		return nil, nil
 	}
-	ss := s.newSession(d)
-	d.ss, ss.addr, ss.share = ss, addrOf(nc), shareOf(nc)
+	ss := s.newSession(d, nc)
+	d.ss = ss
 	if _, err := s.people.arrive(ss, randomUser(), true, ""); err != nil {
-		ss.cancel()
 		return nil, err
 	}
 	d.greet()

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,32 +10,8 @@ import (
 	"lanchat/protocol"
 )
 
-// linkOf finds the link below TLS.
-func linkOf(nc net.Conn) *link {
-	for {
-		switch c := nc.(type) {
-		case *link:
-			return c
-		case *replayed:
-			nc = c.Conn
-		case *tls.Conn:
-			nc = c.NetConn()
-		default:
-			return nil
-		}
-	}
-}
-
-// shareOf is the share of the address from which a connection comes.
-func shareOf(nc net.Conn) *share {
-	if l := linkOf(nc); l != nil {
-		return l.share
-	}
-	return nil
-}
-
 // begin serves a connection, unless there are too many or the server stops. It
-// counts the goroutine under the lock: whoever waits for all has stopped before.
+// counts it under the lock: whoever waits for all has stopped before.
 func (s *Server) begin(nc net.Conn) {
 	s.stats.accepted.Add(1)
 	from := network(addrOf(nc))
@@ -67,10 +42,8 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	l := &link{Conn: nc, stats: &s.stats, from: from, share: one}
 	s.conns[l] = nil
-	s.running.Go(func() {
-		defer s.remove(l)
-		s.handle(l)
-	})
+	s.running.Add(1)
+	go s.handle(l)
 }
 
 // ownHost tells this host's own address: behind it are the programs of whoever runs the
@@ -88,7 +61,9 @@ func cutOff(nc net.Conn) {
 	nc.Close()
 }
 
+// remove ends what begin began.
 func (s *Server) remove(l *link) {
+	defer s.running.Done()
 	l.Close()
 	s.addresses.drop(l.from)
 	s.mu.Lock()

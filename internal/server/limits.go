@@ -144,6 +144,7 @@ const (
 	guestPage      = 100             // entries in a page of history, for a guest
 	bigRoom        = 200             // members above which presence is a count
 	bigRoomNames   = 20              // names in a big room's presence message
+	crowdFrom      = 1_000           // members above which joined names no more than that either
 	greetAfter     = 2 * time.Second // of silence: this is a person
 	hangUpAfter    = time.Second     // what a peer may still send when all is said, in time
 	hangUpBytes    = 4 << 20         // and in bytes: more than the posts that may be under way

@@ -22,6 +22,8 @@ type link struct {
 	stats *stats
 	from  netip.Addr // what counts as one address
 	share *share     // of that address
+	first byte       // was read to find out which door it is for,
+	again bool       // and is to be read once more
 
 	mu   sync.Mutex      // TLS answers a peer's key update from the reader
 	raw  syscall.RawConn // nil: all that is written is kept for flush
@@ -37,6 +39,11 @@ const restMost = 2*replyBytes + writeBytes
 var errRest = errors.New("the peer reads nothing, and has more and more to be told")
 
 func (l *link) Read(b []byte) (int, error) {
+	if l.again && len(b) > 0 {
+		l.again = false
+		b[0] = l.first
+		return 1, nil
+	}
 	n, err := l.Conn.Read(b)
 	l.stats.bytesIn.Add(uint64(n))
 	return n, err

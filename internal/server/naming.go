@@ -158,7 +158,7 @@ func (p *people) rename(who *person, nick string, by *session) {
 	if old == "" || old == nick {
 		return
 	}
-	for ss := range who.sessions {
+	for _, ss := range who.sessions {
 		if ss != by {
 			ss.nickChanged()
 		}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -32,13 +31,13 @@ type person struct {
 	user  protocol.UserID
 	guest bool
 	own   *allowance
-	// searching is held during a search, so that nobody has more than one at a time.
-	searching chan struct{}
-	nick      atomic.Pointer[string]
-	since     atomic.Int64 // when the nick went from another key to this one, Unix seconds; 0: never
+	nick  atomic.Pointer[string]
+	since atomic.Int64 // when the nick went from another key to this one, Unix seconds; 0: never
 
-	sessions map[*session]struct{} // guarded by people.mu, as is rooms
-	rooms    int                   // in which the person is a member
+	// Guarded by people.mu.
+	sessions  []*session
+	rooms     int           // in which the person is a member
+	searching chan struct{} // see searchPlace; nil before the first search
 }
 
 func (p *person) name() string { return *p.nick.Load() }
@@ -81,7 +80,7 @@ func (p *people) join(ss *session, user protocol.UserID, guest bool) *person {
 	defer p.mu.Unlock()
 	who := p.byUser[user]
 	if who == nil {
-		who = &person{user: user, guest: guest, sessions: map[*session]struct{}{}, searching: make(chan struct{}, 1)}
+		who = &person{user: user, guest: guest}
 		if guest {
 			who.own = new(allowance)
 		} else {
@@ -90,7 +89,7 @@ func (p *people) join(ss *session, user protocol.UserID, guest bool) *person {
 		who.nick.Store(new(string))
 		p.byUser[user] = who
 	}
-	who.sessions[ss] = struct{}{}
+	who.sessions = append(who.sessions, ss)
 	ss.person = who
 	return who
 }
@@ -100,7 +99,7 @@ func (p *people) leave(ss *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	who := ss.person
-	delete(who.sessions, ss)
+	who.sessions = slices.DeleteFunc(who.sessions, func(other *session) bool { return other == ss })
 	if len(who.sessions) > 0 {
 		return
 	}
@@ -123,9 +122,19 @@ func (p *people) sessions(user protocol.UserID) []*session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if who := p.byUser[user]; who != nil {
-		return slices.Collect(maps.Keys(who.sessions))
+		return slices.Clone(who.sessions)
 	}
 	return nil
+}
+
+// searchPlace is held during a search, so that nobody has more than one at a time.
+func (p *people) searchPlace(who *person) chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if who.searching == nil {
+		who.searching = make(chan struct{}, 1)
+	}
+	return who.searching
 }
 
 // tellDirect tells both users of a direct talk that it exists.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"strings"
 	"time"
 	"unicode"
@@ -79,7 +80,7 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 
 // mayChange reports why an edit, a delete or a reaction is refused.
 func (ss *session) mayChange(m *protocol.Post, kind protocol.Kind) error {
-	target, found, err := ss.srv.log.Find(ss.ctx, m.Target)
+	target, found, err := ss.srv.log.Find(context.Background(), m.Target)
 	var refused error
 	switch {
 	case err != nil:
@@ -109,7 +110,7 @@ func (ss *session) mayChange(m *protocol.Post, kind protocol.Kind) error {
 // said reports whether the log has a post already: it is sent again because its ack
 // was lost, and is for the log to judge.
 func (ss *session) said(m *protocol.Post) bool {
-	known, found, err := ss.srv.log.Find(ss.ctx, m.ID)
+	known, found, err := ss.srv.log.Find(context.Background(), m.ID)
 	return err == nil && found && known.User == ss.person.user && known.Room == m.Room
 }
 

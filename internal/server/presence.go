@@ -14,10 +14,12 @@ import (
 // Presence is told in ticks: what happened in a room since its last message is
 // one message, whatever it was. A big room is told less often and fewer names,
 // so that ten thousand people who come within a minute cost each of them a few
-// kilobytes.
+// kilobytes, and a crowd ever less often, so that telling it takes a thousand
+// messages a second, however many it is.
 const (
 	presenceTick    = 200 * time.Millisecond
 	presenceBigTick = time.Second
+	presenceEach    = time.Millisecond
 )
 
 type presence struct {
@@ -71,7 +73,7 @@ func (r *room) tell(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	big := len(r.members) > bigRoom
-	if big && now.Sub(r.told) < presenceBigTick {
+	if big && now.Sub(r.told) < max(presenceBigTick, time.Duration(len(r.members))*presenceEach) {
 		return false
 	}
 	if len(r.changed) == 0 {
@@ -112,10 +114,19 @@ func (r *room) tell(now time.Time) bool {
 	return len(r.changed) == 0
 }
 
+// names is how many members are named to somebody who knows none. Whoever comes into a
+// crowd is hardly served by more, and a thousand may come at once. r.mu is held.
+func (r *room) names() int {
+	if len(r.members) > crowdFrom {
+		return bigRoomNames
+	}
+	return bigRoom
+}
+
 // presenceNow is the whole presence, for a session that has fallen so far
 // behind that the changes it lacks are gone. r.mu is held.
 func (r *room) presenceNow() *protocol.Presence {
-	list, _ := r.some(protocol.UserID{}, bigRoom)
+	list, _ := r.some(protocol.UserID{}, r.names())
 	return &protocol.Presence{Room: r.name, Joined: list, Count: uint32(len(r.members)), Reset: true}
 }
 

@@ -262,7 +262,7 @@ func (ss *session) history(m *protocol.History) error {
 	if ss.person.guest { // who can come again as somebody else, and have as much once more
 		limit = min(limit, guestPage)
 	}
-	entries, more, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
+	entries, more, err := ss.srv.log.Read(context.Background(), roomlog.Range{
 		Room: m.Room, After: m.After, Before: m.Before, Oldest: m.Oldest, Limit: limit, Bytes: pageBytes})
 	if err != nil {
 		return err
@@ -310,7 +310,7 @@ func (ss *session) search(m *protocol.Search) error {
 // searchLog has one search of a person at a time, and few of all together, so that
 // nobody's searches hold up what others read.
 func (ss *session) searchLog(q roomlog.Query) ([]protocol.Entry, bool, error) {
-	for _, places := range []chan struct{}{ss.person.searching, ss.srv.searches} {
+	for _, places := range []chan struct{}{ss.srv.people.searchPlace(ss.person), ss.srv.searches} {
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
@@ -318,7 +318,7 @@ func (ss *session) searchLog(q roomlog.Query) ([]protocol.Entry, bool, error) {
 			return nil, false, context.Canceled
 		}
 	}
-	return ss.srv.log.Search(ss.ctx, q)
+	return ss.srv.log.Search(context.Background(), q)
 }
 
 // listLimit is how many a client gets that asks for n; 0 asks for any number.

@@ -59,7 +59,7 @@ func (s *Server) subject(text string) (whom subject, err error) {
 	}
 	if here != nil {
 		whom = subject{who: here.who(), nick: shownNick(here.name(), here.guest)}
-		for ss := range here.sessions {
+		for _, ss := range here.sessions {
 			whom.addrs = append(whom.addrs, ss.addr.WithZone(""))
 		}
 	}

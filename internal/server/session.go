@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -17,15 +16,12 @@ import (
 // sessions are the same.
 type session struct {
 	srv    *Server
-	door   door
-	link   *link // below it
+	link   *link
+	door   door // above it
 	person *person
 	bot    bool       // this session is one; the person's others may not be
 	addr   netip.Addr // where it comes from
 	poster *roomlog.Poster
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	share  *share    // of the address
 	slowed time.Time // when slow was last said; the reader's
 	typed  time.Time // when typing was last passed on; the reader's
 
@@ -56,55 +52,68 @@ const (
 	writerEnded
 )
 
-func (s *Server) newSession(d door) *session {
-	ss := &session{srv: s, door: d, ended: make(chan struct{})}
+func (s *Server) newSession(d door, l *link) *session {
+	ss := &session{srv: s, door: d, link: l, addr: addrOf(l), ended: make(chan struct{})}
 	ss.readOn.L = &ss.mu
 	// The person's other sessions and the log's committer may wake it from here
 	// on, but nothing is sent before the door is open: serve starts the writer.
 	ss.state.Store(writerMustLook)
-	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.poster = s.log.Poster(ss.posted)
 	return ss
 }
 
-// serve reads and handles requests until the connection ends. The person is
-// already known to people, who forget it here.
-func (ss *session) serve(nc *link) {
-	defer ss.srv.people.leave(ss)
-	ss.link = nc
-	nc.stopWaiting(ss.wake)
+// serve begins to read and to write. The person is already known to people, who forget
+// it when the connection has ended.
+func (ss *session) serve() {
+	ss.link.stopWaiting(ss.wake)
 	go ss.send(true)
-	if !ss.srv.addSession(nc, ss) {
+	if !ss.srv.addSession(ss.link, ss) {
 		ss.end(shuttingDown(time.Second))
 	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {
 		ss.end(banned(err)) // since the door was open; from here on a ban finds the session
 	} else {
 		ss.tellDirects()
-		ss.end(ss.readAll())
 	}
+	go ss.read()
+}
+
+// read handles requests until it has to wait for the next one, which the reader does on
+// a fresh goroutine: a stack grows to what handling takes, eight kilobytes and more, and
+// an idle connection needs two. Who posts will post again, and keeps the stack for it.
+func (ss *session) read() {
+	var err error
+	var m protocol.Message
+	if ss.mayRead() {
+		err = ss.door.await()
+	}
+	for err == nil && ss.mayRead() {
+		if m, err = ss.door.read(); err != nil {
+			break
+		}
+		ss.handle(m)
+		if _, posts := m.(*protocol.Post); !posts && !ss.door.buffered() {
+			go ss.read()
+			return
+		}
+	}
+	if answer := readError(err); answer != nil {
+		ss.reply(answer)
+	}
+	ss.leave()
+}
+
+// leave lets the writer say what is left to say, and forgets the session.
+func (ss *session) leave() {
+	ss.end(&protocol.Bye{})
 	<-ss.ended
-	ss.cancel()
 	ss.mu.Lock()
 	follows := ss.follows
 	ss.mu.Unlock()
 	for _, f := range follows {
 		f.room.remove(f)
 	}
-}
-
-// readAll returns what to say at the end.
-func (ss *session) readAll() *protocol.Bye {
-	for ss.mayRead() {
-		m, err := ss.door.read()
-		if err != nil {
-			if answer := readError(err); answer != nil {
-				ss.reply(answer)
-			}
-			break
-		}
-		ss.handle(m)
-	}
-	return &protocol.Bye{}
+	ss.srv.people.leave(ss)
+	ss.srv.remove(ss.link)
 }
 
 // mayRead waits while replies are not read or too much is not committed. It is
@@ -261,7 +270,7 @@ func (ss *session) follow(name string, member, quiet bool, cursor func(head uint
 	}
 	head := r.head.Load()
 	f.cursor = cursor(head)
-	members, more := r.some(protocol.UserID{}, bigRoom)
+	members, more := r.some(protocol.UserID{}, r.names())
 	joined := &protocol.Joined{Room: name, Topic: r.topic, Head: head, Count: uint32(len(r.members)), Members: members, More: more,
 		Role: ss.srv.rules.Role(ss.person.who(), name)}
 	joined.Private, joined.Locked, joined.Slow = ss.srv.rules.Room(name)

@@ -133,13 +133,13 @@ func (t *shares[K]) sweep(now time.Time) {
 // host's own address has no bound of its own: see ownHost.
 func (ss *session) allowances() (own, common *allowance) {
 	own = ss.person.own
-	if ss.share == nil || ownHost(ss.addr.Unmap()) {
+	if ownHost(ss.addr.Unmap()) {
 		return own, nil
 	}
 	if ss.person.guest {
-		return own, &ss.share.guests
+		return own, &ss.link.share.guests
 	}
-	return own, &ss.share.allowance
+	return own, &ss.link.share.allowance
 }
 
 // waitFor lets the session wait until it may do something. What it has sent stays in

@@ -22,7 +22,7 @@ func sessionOf(t testing.TB, s *Server, nick string) *session {
 	if p == nil {
 		t.Fatalf("%s is not there", nick)
 	}
-	for ss := range p.sessions {
+	for _, ss := range p.sessions {
 		return ss
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -160,14 +161,15 @@ func TestNewsDuringTheHandshake(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	d := &native{} // its connection comes with the welcome
-	ss := s.newSession(d)
+	l := &link{Conn: b, stats: &s.stats, share: s.addresses.hold(netip.Addr{}, 1)}
+	ss := s.newSession(d, l)
 	if _, err := s.people.arrive(ss, user, false, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	connectTLS(t, addr, key, "anna")
-	l := &link{Conn: b, stats: &s.stats}
 	d.conn = protocol.NewConn(l)
-	s.running.Go(func() { ss.serve(l) })
+	s.running.Add(1)
+	ss.serve()
 	if m, err := protocol.NewConn(a).Read(); err != nil || m.(*protocol.Nick).Nick != "anna" {
 		t.Errorf("%+v, %v", m, err)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -207,7 +208,7 @@ func (f *follow) gather(ss *session, out *output) error {
 func (f *follow) fromLog(ss *session, out *output, head uint64) error {
 	encode := encoders[ss.door.kind()]
 	ss.srv.stats.logReads.Add(1)
-	entries, _, err := ss.srv.log.Read(ss.ctx, roomlog.Range{
+	entries, _, err := ss.srv.log.Read(context.Background(), roomlog.Range{
 		Room: f.room.name, After: f.cursor, Before: head + 1, Oldest: true, Limit: replayMax, Bytes: logBytes})
 	if err != nil {
 		ss.srv.logSome(slog.LevelError, "reading the log", "room", f.room.name, "err", err)

@@ -141,6 +141,7 @@ func Start(cfg Config) (*Server, error) {
 		}
 		stop()
 	})
+	s.group.Go(func() { giveBack(ctx, func() uint64 { return engine.Stats().Accepted }) })
 	if hook != nil {
 		s.runWebhook(ctx, cfg, hook, engine)
 	}
