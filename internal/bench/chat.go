@@ -25,7 +25,7 @@ type Chat struct {
 }
 
 // connect implements Target.
-func (t *Chat) connect(ctx context.Context, room, n, size int) (peer, error) {
+func (t *Chat) connect(ctx context.Context, room, n int, l Load) (peer, error) {
 	nc, err := dial(ctx, t.Addr, n)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (t *Chat) connect(ctx context.Context, room, n, size int) (peer, error) {
 	}
 	// From here on the frames are read by the peer itself. Behind welcome nothing comes
 	// to a guest who has asked for nothing, so none was read ahead.
-	p := &chatPeer{nc: nc, in: bufio.NewReaderSize(nc, 64<<10), room: name, size: size, slowed: t.Slowed}
+	p := &chatPeer{nc: nc, in: bufio.NewReaderSize(nc, l.readBuffer()), room: name, size: l.Size, slowed: t.Slowed}
 	if err := p.awaitJoined(); err != nil {
 		nc.Close()
 		return nil, err
@@ -52,13 +52,15 @@ func (t *Chat) connect(ctx context.Context, room, n, size int) (peer, error) {
 	return p, p.makePost()
 }
 
-// dial connects, on this host from an address of its own for each hundred: servers bound
-// how many come from one.
+// sources is how many addresses of this host the connections come from: servers bound how
+// many come from one, and how many of these are new.
+const sources = 200
+
+// dial connects, on this host from one of its addresses after the other.
 func dial(ctx context.Context, addr string, n int) (net.Conn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
 	if to, err := netip.ParseAddrPort(addr); err == nil && to.Addr().Unmap().Is4() && to.Addr().Unmap().IsLoopback() {
-		k := n / 100
-		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 1, byte(k>>8), byte(k))}
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 1, 0, byte(1+n%sources))}
 		if nc, err := d.DialContext(ctx, "tcp", addr); err == nil {
 			return nc, nil
 		}
