@@ -147,6 +147,8 @@ func (t *Bare) connect(ctx context.Context, room, n int, l Load) (peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
 	head := binary.BigEndian.AppendUint32(nil, uint32(room))
 	head = binary.BigEndian.AppendUint32(head, uint32(l.Size))
 	if _, err := nc.Write(head); err != nil {

@@ -44,6 +44,7 @@ type options struct {
 	floors   bool
 	log      int // the largest log, in entries
 	only     []string
+	write    bool
 }
 
 func readOptions() (*options, error) {
@@ -53,7 +54,7 @@ func readOptions() (*options, error) {
 	f.StringVar(&o.work, "work", os.TempDir(), "the `directory` for the logs that are measured: on a disk, not in memory")
 	f.StringVar(&o.docs, "docs", "docs", "the `directory` for performance.md, and performance/ with results and curves")
 	f.BoolVar(&o.resume, "resume", false, "leave out the cases whose results are of these programs")
-	f.BoolVar(&o.short, "short", false, "measure once and shortly, print the table, write nothing")
+	f.BoolVar(&o.short, "short", false, "measure once and shortly, print the table, and write only where --docs says")
 	f.BoolVar(&o.page, "page", false, "measure nothing, write the page again")
 	f.BoolVar(&o.floors, "floors", false, "measure shortly whether the floors are kept")
 	f.IntVar(&o.log, "log", 1_000_000, "the largest log of case F, in `entries`; 10000000 takes 10 minutes and 5 GB more")
@@ -71,6 +72,8 @@ func readOptions() (*options, error) {
 		}
 		return nil, flag.ErrHelp // it has been said
 	}
+	o.write = !o.short
+	f.Visit(func(set *flag.Flag) { o.write = o.write || set.Name == "docs" })
 	for _, name := range f.Args() {
 		if name = strings.ToUpper(name); name == "" || !slices.ContainsFunc(cases, func(c benchCase) bool { return strings.HasPrefix(c.name, name) }) {
 			fmt.Fprintf(f.Output(), "measure: there is no case %q\n\n", name)
@@ -114,7 +117,7 @@ func measure(ctx context.Context) error {
 	if o.short {
 		expected /= 8
 	}
-	fmt.Printf("%d cases, about %v\n", len(todo), expected.Round(time.Minute))
+	fmt.Printf("%d cases, about %v\n", len(todo), expected.Round(30*time.Second))
 	if load := loadAverage(); load > 0.5 {
 		fmt.Printf("The machine has other things to do (load average %.1f): latencies will not be worth much.\n", load)
 	}
@@ -131,7 +134,7 @@ func measure(ctx context.Context) error {
 		for _, row := range c.rows(r) {
 			fmt.Printf("   %s\n", row.plain())
 		}
-		if o.short {
+		if !o.write {
 			continue
 		}
 		if err := writeResults(o, r); err != nil {
@@ -141,7 +144,7 @@ func measure(ctx context.Context) error {
 			return err
 		}
 	}
-	if !o.short {
+	if o.write {
 		fmt.Println("\nwritten:", filepath.Join(o.docs, "performance.md"))
 	}
 	return nil
