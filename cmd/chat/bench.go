@@ -158,10 +158,12 @@ func (a *app) bench(ctx context.Context, b benchmark) error {
 		}
 	}
 	switch {
-	case res.Lost+res.Doubled > 0 || res.Missing > 0 && res.Slowed == 0:
+	case res.Lost+res.Doubled > 0:
 		return fmt.Errorf("%d deliveries were lost and %d came twice or out of order", res.Lost+res.Missing, res.Doubled)
-	case res.Missing > 0:
+	case res.Missing > 0 && res.Slowed > 0:
 		return fmt.Errorf("the server holds posts back, so %d deliveries had not come when patience ended: start it with more --post-rate, or ask for less", res.Missing)
+	case res.Missing > 0:
+		return fmt.Errorf("%d deliveries had not come when patience ended: they are lost, or this load is more than the server, this machine or the network can carry", res.Missing)
 	}
 	return nil
 }

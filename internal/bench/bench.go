@@ -355,8 +355,12 @@ func wait(ctx context.Context, d time.Duration, tell func(done float64)) bool {
 	}
 }
 
-// drainMost is how long the last deliveries may take.
-const drainMost = 20 * time.Second
+// drainQuiet is after how long without a delivery the rest is missing, and drainMost how
+// long the last ones may take.
+const (
+	drainQuiet = 10 * time.Second
+	drainMost  = time.Minute
+)
 
 // drain ends the posting, and waits until everybody has everything, or nothing comes any
 // more.
@@ -379,7 +383,15 @@ func (r *run) drain(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	for r.count().deliveries < r.expected() {
+	moved, have := time.Now(), int64(0)
+	for time.Since(moved) < drainQuiet {
+		n := r.count().deliveries
+		if n >= r.expected() {
+			return
+		}
+		if n > have {
+			moved, have = time.Now(), n
+		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-end:

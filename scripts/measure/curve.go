@@ -21,7 +21,7 @@ type line struct {
 
 const (
 	curveWidth, curveHeight = 720.0, 380.0
-	left, right             = 76.0, 20.0
+	left, right             = 76.0, 44.0
 	top, bottom             = 48.0, 76.0
 	ink                     = "#d8dee9"
 	paper                   = "#1e222a"

@@ -17,7 +17,7 @@ var floors = []struct {
 	{"A durable-tls", 0.06},  //
 	{"B durable", 2.0},       // CPU of a delivery ÷ inline relay, at most
 	{"C durable", 2.5},       //
-	{"D memory durable", 24}, // KiB of a silent connection, at most
+	{"D memory durable", 40}, // KiB of a silent connection, at most
 }
 
 // checkFloors measures shortly; what is below its floor is measured once more, since a

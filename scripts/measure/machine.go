@@ -27,7 +27,7 @@ func thisMachine(work string) machine {
 	return machine{
 		CPU: lineOf("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Memory: memory(),
 		System: output("uname", "-sr"), Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
-		Disk: output("stat", "-f", "-c", "%T", work),
+		Disk: lastWord(output("df", "--output=fstype", work)),
 	}
 }
 
@@ -60,6 +60,8 @@ func output(name string, args ...string) string {
 	}
 	return strings.TrimSpace(string(b))
 }
+
+func lastWord(s string) string { return s[strings.LastIndexAny(s, " \n")+1:] }
 
 // loadAverage is that of the last minute, 0 where it is not told.
 func loadAverage() float64 {

@@ -121,16 +121,21 @@ func measure(ctx context.Context) error {
 	if load := loadAverage(); load > 0.5 {
 		fmt.Printf("The machine has other things to do (load average %.1f): latencies will not be worth much.\n", load)
 	}
-	all := map[string]*results{}
+	var failed []error
 	for _, c := range todo {
 		begin := time.Now()
 		fmt.Printf("\n%s: %s\n", c.name, c.title)
 		r := lab.newResults(c.name)
 		if err := c.run(ctx, lab, r); err != nil {
-			return fmt.Errorf("case %s: %w", c.name, err)
+			err = fmt.Errorf("case %s: %w", c.name, err)
+			if ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintln(os.Stderr, err)
+			failed = append(failed, err) // the others are worth having
+			continue
 		}
 		r.Took = time.Since(begin).Round(time.Second).Seconds()
-		all[c.name] = r
 		for _, row := range c.rows(r) {
 			fmt.Printf("   %s\n", row.plain())
 		}
@@ -144,8 +149,11 @@ func measure(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.write {
+	if o.write && len(failed) < len(todo) {
 		fmt.Println("\nwritten:", filepath.Join(o.docs, "performance.md"))
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %d cases failed; --resume measures them again: %w", len(failed), len(todo), errors.Join(failed...))
 	}
 	return nil
 }

@@ -103,8 +103,8 @@ func measured(all map[string]*results) string {
 			fmt.Fprintf(&b, "- %s: %s %s%s\n", strings.TrimPrefix(row.work, "F, "), row.measure, row.shown, beside(row))
 		}
 	}
-	b.WriteString("\n### To repeat it\n\n```\nscripts/performance              everything\nscripts/performance A            one case\nscripts/performance --short      in a few minutes, writes nothing\n```\n\n")
-	b.WriteString("By hand, each is a server and a load (in a directory with what `go build ./cmd/chat ./cmd/chatd` makes):\n\n```\n")
+	b.WriteString("\n### To repeat it\n\n```\nscripts/performance              everything\nscripts/performance A            one case\nscripts/performance --short      in a few minutes; writes nothing\nscripts/performance --page       writes this page again from the results in docs/performance/\n```\n\n")
+	b.WriteString("By hand, each is a server and a load (`go build ./cmd/chat` and `./cmd/chatd` make both programs; ADDRESS is what `chatd` says it is ready at):\n\n```\n")
 	fmt.Fprintf(&b, "chatd %s\n", strings.Join(durable.flags("DIR"), " "))
 	fmt.Fprintf(&b, "chatd %s\n\n", strings.Join(inMemory.flags(""), " "))
 	for _, c := range cases {
