@@ -34,8 +34,8 @@ func TestBenchInATerminal(t *testing.T) {
 		t.Errorf("it took %v to end", took)
 	}
 	for line := range strings.Lines(string(p.everything())) {
-		parts := strings.Split(strings.TrimRight(line, "\r\n"), "\r") // each drawn over the one before
-		for _, part := range parts {
+		parts := strings.SplitSeq(strings.TrimRight(line, "\r\n"), "\r") // each drawn over the one before
+		for part := range parts {
 			part = strings.TrimSuffix(part, "\x1b[K")
 			if n := utf8.RuneCountInString(part); n > 80 {
 				t.Errorf("%d columns: %q", n, part)

@@ -61,7 +61,7 @@ func (l *lab) time(long string) string {
 	case l.o.short:
 		return " --warm-up 500ms --time 3s"
 	}
-	return " --warm-up 1s --time " + long
+	return " --warm-up 2s --time " + long // what thousands of arrivals have set off is over then
 }
 
 func runA(ctx context.Context, l *lab, r *results) error {
