@@ -14,6 +14,9 @@
 // the server, which is why results are compared with those of a bare relay under the
 // same load and not with other machines'.
 //
+// A load without posters is one of silent people: what is measured then is how long it
+// takes until all have joined, and what each costs the server in memory.
+//
 // # Bare relays
 //
 // [Relay] is what relaying costs at least: records of a fixed size, no names, no log, no
@@ -41,13 +44,14 @@ type Load struct {
 	Size    int           `json:"size"`    // bytes of a text
 	Time    time.Duration `json:"-"`       // how long it is measured,
 	Warm    time.Duration `json:"-"`       // after so long
-	Stall   time.Duration `json:"-"`       // the first reader stops reading for so long, in the middle
+	Stall   time.Duration `json:"-"`       // the first reader stops reading for so long, when measuring begins
 }
 
 // The bounds of a load.
 const (
 	MinSize = markSize
 	MaxSize = 16 << 10
+	maxRate = 1_000_000
 )
 
 // Connections is how many the load makes.
@@ -64,10 +68,18 @@ func (l Load) Check() error {
 		return fmt.Errorf("%d posters: it is %d at most", l.Rooms*l.Posters, 1<<16)
 	case l.Size < MinSize || l.Size > MaxSize:
 		return fmt.Errorf("texts of %d bytes: it is %d to %d", l.Size, MinSize, MaxSize)
-	case l.Rate < 0 || l.Rate == 0 && l.Window < 1 && l.Posters > 0:
+	case !(l.Rate >= 0 && l.Rate <= maxRate): // not a number is none of both
+		return fmt.Errorf("a rate of %g: it is 0 to %d", l.Rate, maxRate)
+	case l.Rate == 0 && l.Window < 1 && l.Posters > 0:
 		return errors.New("posters need a rate, or a window of at least 1")
 	case l.Time <= 0 || l.Time > time.Hour:
 		return fmt.Errorf("%v: the time is more than nothing and at most an hour", l.Time)
+	case l.Warm < 0 || l.Warm > time.Hour:
+		return fmt.Errorf("%v: warming up takes nothing to an hour", l.Warm)
+	case l.Stall < 0 || l.Stall > l.Time:
+		return fmt.Errorf("a stall of %v: it ends within the time that is measured, %v", l.Stall, l.Time)
+	case l.Stall > 0 && (l.Readers < 2 || l.Posters < 1):
+		return errors.New("a stall needs a reader that stops, others to compare with, and a poster")
 	}
 	return nil
 }
@@ -89,15 +101,26 @@ type Result struct {
 	P99        float64 `json:"p99_ms"`
 	Max        float64 `json:"max_ms"`
 	Received   float64 `json:"received_per_connection"` // bytes in all, joining included
-	Server     *Usage  `json:"server,omitempty"`
-	Self       *Usage  `json:"self,omitempty"`
+	// Late is how many deliveries the reader of Stall never got, or had not got when
+	// the run ended; latencies are those of the others.
+	Late   int64  `json:"stalled_missing,omitempty"`
+	Server *Usage `json:"server,omitempty"`
+	Self   *Usage `json:"self,omitempty"`
 }
 
 // Usage is what a process took while it was measured.
 type Usage struct {
-	CPU float64 `json:"cpu_s"`           // seconds, user and system
-	Per float64 `json:"cpu_us_delivery"` // microseconds a delivery
-	RSS int64   `json:"rss"`             // bytes at the end
+	CPU    float64 `json:"cpu_s"`           // seconds, user and system
+	Per    float64 `json:"cpu_us_delivery"` // microseconds a delivery
+	RSS    int64   `json:"rss"`             // bytes at the end,
+	Before int64   `json:"rss_before"`      // before the first connection,
+	Begin  int64   `json:"rss_begin"`       // when measuring began,
+	Peak   int64   `json:"rss_peak"`        // and the most since then
+}
+
+// PerConnection is the memory that a load's connections have added, for each of them.
+func (u *Usage) PerConnection(l Load) float64 {
+	return float64(u.RSS-u.Before) / float64(l.Connections())
 }
 
 // peer is one connection of a load. One goroutine posts and flushes, one calls next.
@@ -113,7 +136,16 @@ type peer interface {
 
 // Target makes the connections of a load.
 type Target interface {
-	connect(ctx context.Context, room, n int, size int) (peer, error)
+	connect(ctx context.Context, room, n int, l Load) (peer, error)
+}
+
+// readBuffer is the size of a connection's buffer: thousands of silent ones should fit
+// beside the server that is measured.
+func (l Load) readBuffer() int {
+	if l.Posters == 0 {
+		return 4 << 10
+	}
+	return 64 << 10
 }
 
 // atOnce is how many connections are made at the same time.
@@ -131,6 +163,7 @@ func Run(ctx context.Context, target Target, l Load, progress func(done float64,
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &run{load: l, cancel: cancel}
+	_, before, _ := used(usage)
 	begin := time.Now()
 	err := r.connectAll(ctx, target, progress)
 	defer r.closeAll()
@@ -143,6 +176,9 @@ func Run(ctx context.Context, target Target, l Load, progress func(done float64,
 		return nil, err
 	}
 	res.Connect = connected.Seconds()
+	if res.Server != nil {
+		res.Server.Before = before
+	}
 	return res, nil
 }
 
@@ -166,7 +202,7 @@ func (r *run) connectAll(ctx context.Context, target Target, progress func(float
 	for range min(atOnce, len(r.clients)) {
 		group.Go(func() {
 			for i := range next {
-				p, err := target.connect(ctx, i/each, i, l.Size)
+				p, err := target.connect(ctx, i/each, i, l)
 				if err != nil {
 					select {
 					case failed <- fmt.Errorf("connection %d of %d: %w", i+1, len(r.clients), err):
@@ -176,6 +212,7 @@ func (r *run) connectAll(ctx context.Context, target Target, progress func(float
 					continue
 				}
 				r.clients[i] = newClient(r, p, i)
+				r.clients[i].startReading() // a server asks now and then whether anybody is there
 				if n := made.Add(1); n%100 == 0 {
 					progress(float64(n)/float64(len(r.clients)), "connecting")
 				}
@@ -198,6 +235,13 @@ func (r *run) connectAll(ctx context.Context, target Target, progress func(float
 	}
 }
 
+// broken ends the run because of a connection, unless connections end anyway.
+func (r *run) broken(err error) {
+	if !r.ending.Load() {
+		r.cancel(fmt.Errorf("a connection of the load broke: %w", err))
+	}
+}
+
 func (r *run) closeAll() {
 	r.ending.Store(true)
 	var group sync.WaitGroup
@@ -213,13 +257,14 @@ func (r *run) closeAll() {
 func (r *run) measure(ctx context.Context, progress func(float64, string), usage func() (time.Duration, int64, error)) (*Result, error) {
 	l := r.load
 	for _, c := range r.clients {
-		c.start(ctx)
+		c.startPosting(ctx)
 	}
 	if !wait(ctx, l.Warm, func(done float64) { progress(done, "warming up") }) {
 		return nil, context.Cause(ctx)
 	}
 	before := r.count()
-	cpu, _, usageErr := used(usage)
+	cpu, rssBegin, usageErr := used(usage)
+	peak := rssBegin
 	self, _, _ := Self()
 	for _, c := range r.clients {
 		c.measured.Store(true)
@@ -228,7 +273,11 @@ func (r *run) measure(ctx context.Context, progress func(float64, string), usage
 		r.clients[0].stall.Store(int64(l.Stall))
 	}
 	begin := time.Now()
-	if !wait(ctx, l.Time, func(done float64) { progress(done, "measuring") }) {
+	if !wait(ctx, l.Time, func(done float64) {
+		progress(done, "measuring")
+		_, rss, _ := used(usage)
+		peak = max(peak, rss)
+	}) {
 		return nil, context.Cause(ctx)
 	}
 	took := time.Since(begin)
@@ -254,15 +303,18 @@ func (r *run) measure(ctx context.Context, progress func(float64, string), usage
 		res.Missing += c.missing
 		res.Doubled += c.doubled
 		received += c.bytes.Load()
-		if l.Stall == 0 || i > 0 { // the stalled one is late on purpose
-			took1.add(&c.latency)
+		if l.Stall > 0 && i == 0 { // it is late on purpose
+			res.Late = c.lost + c.missing
+			continue
 		}
+		took1.add(&c.latency)
 	}
 	res.Received = float64(received) / float64(len(r.clients))
 	res.P50, res.P99, res.Max = ms(took1.at(0.5)), ms(took1.at(0.99)), ms(took1.max)
 	res.Self = usageOf(selfAfter-self, selfRSS, res.Deliveries)
 	if usage != nil && usageErr == nil {
 		res.Server = usageOf(cpuAfter-cpu, rss, res.Deliveries)
+		res.Server.Begin, res.Server.Peak = rssBegin, max(peak, rss)
 	}
 	return res, nil
 }
@@ -303,8 +355,12 @@ func wait(ctx context.Context, d time.Duration, tell func(done float64)) bool {
 	}
 }
 
-// drainMost is how long the last deliveries may take.
-const drainMost = 20 * time.Second
+// drainQuiet is after how long without a delivery the rest is missing, and drainMost how
+// long the last ones may take.
+const (
+	drainQuiet = 10 * time.Second
+	drainMost  = time.Minute
+)
 
 // drain ends the posting, and waits until everybody has everything, or nothing comes any
 // more.
@@ -327,7 +383,15 @@ func (r *run) drain(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	for r.count().deliveries < r.expected() {
+	moved, have := time.Now(), int64(0)
+	for time.Since(moved) < drainQuiet {
+		n := r.count().deliveries
+		if n >= r.expected() {
+			return
+		}
+		if n > have {
+			moved, have = time.Now(), n
+		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-end:

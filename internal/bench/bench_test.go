@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -135,7 +136,7 @@ func TestChecker(t *testing.T) {
 		reader, poster := newClient(r, p, 0), newClient(r, newFake(), 1)
 		r.clients = []*client{reader, poster}
 		poster.posted.Store(4)
-		reader.start(t.Context())
+		reader.startReading()
 		<-p.said
 		reader.finish()
 		if reader.lost != tt.lost || reader.doubled != tt.doubled || reader.missing != tt.missing {
@@ -178,6 +179,12 @@ func TestLoadsThatAreNone(t *testing.T) {
 		"no time":        func(l *Load) { l.Time = 0 },
 		"a day":          func(l *Load) { l.Time = 24 * time.Hour },
 		"negative count": func(l *Load) { l.Posters = -1 },
+		"no number":      func(l *Load) { l.Rate = math.NaN() },
+		"infinite rate":  func(l *Load) { l.Rate = math.Inf(1) },
+		"negative warm":  func(l *Load) { l.Warm = -1 },
+		"negative stall": func(l *Load) { l.Readers, l.Stall = 2, -1 },
+		"too long stall": func(l *Load) { l.Readers, l.Stall = 2, 2*time.Second },
+		"lonely stall":   func(l *Load) { l.Stall = time.Second },
 	} {
 		l := good
 		spoil(&l)

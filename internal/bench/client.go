@@ -33,6 +33,7 @@ type client struct {
 	back    int64         // of the own posts
 	quits   chan struct{} // closed: no more posts
 	quitted sync.Once
+	ends    chan struct{} // closed: no more reading either
 	writing sync.WaitGroup
 	reading sync.WaitGroup
 	stopped sync.Once
@@ -40,7 +41,7 @@ type client struct {
 
 func newClient(r *run, p peer, n int) *client {
 	each := r.load.Readers + r.load.Posters
-	c := &client{run: r, peer: p, room: n / each, id: -1, last: make([]uint32, r.load.Posters), quits: make(chan struct{})}
+	c := &client{run: r, peer: p, room: n / each, id: -1, last: make([]uint32, r.load.Posters), quits: make(chan struct{}), ends: make(chan struct{})}
 	if at := n % each; at >= r.load.Readers {
 		c.id = n/each*r.load.Posters + at - r.load.Readers
 	}
@@ -48,8 +49,9 @@ func newClient(r *run, p peer, n int) *client {
 	return c
 }
 
-func (c *client) start(ctx context.Context) {
-	c.reading.Go(c.read)
+func (c *client) startReading() { c.reading.Go(c.read) }
+
+func (c *client) startPosting(ctx context.Context) {
 	if c.id >= 0 {
 		c.writing.Go(func() { c.write(ctx) })
 	}
@@ -78,6 +80,7 @@ func (c *client) hasQuit() bool {
 func (c *client) stop() {
 	c.stopped.Do(func() {
 		c.quit()
+		close(c.ends)
 		c.peer.close()
 		c.writing.Wait()
 		c.reading.Wait()
@@ -100,9 +103,7 @@ func (c *client) read() {
 	for {
 		text, n, err := c.peer.next()
 		if err != nil {
-			if !c.run.ending.Load() {
-				c.run.cancel(err)
-			}
+			c.run.broken(err)
 			return
 		}
 		c.bytes.Add(int64(n))
@@ -130,7 +131,10 @@ func (c *client) read() {
 			c.cameBack(int64(m.number))
 		}
 		if d := time.Duration(c.stall.Swap(0)); d > 0 {
-			time.Sleep(d)
+			select {
+			case <-time.After(d):
+			case <-c.ends:
+			}
 		}
 	}
 }
@@ -170,9 +174,7 @@ func (c *client) write(ctx context.Context) {
 		}
 		c.posted.Add(n)
 		if err := c.peer.flush(); err != nil {
-			if !c.run.ending.Load() {
-				c.run.cancel(err)
-			}
+			c.run.broken(err)
 			return
 		}
 	}

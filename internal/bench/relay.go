@@ -142,18 +142,20 @@ func (c *relayConn) write() {
 type Bare struct{ Addr string }
 
 // connect implements Target.
-func (t *Bare) connect(ctx context.Context, room, n, size int) (peer, error) {
+func (t *Bare) connect(ctx context.Context, room, n int, l Load) (peer, error) {
 	nc, err := dial(ctx, t.Addr, n)
 	if err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
 	head := binary.BigEndian.AppendUint32(nil, uint32(room))
-	head = binary.BigEndian.AppendUint32(head, uint32(size))
+	head = binary.BigEndian.AppendUint32(head, uint32(l.Size))
 	if _, err := nc.Write(head); err != nil {
 		nc.Close()
 		return nil, err
 	}
-	p := &barePeer{nc: nc, in: bufio.NewReaderSize(nc, 64<<10), record: make([]byte, size)}
+	p := &barePeer{nc: nc, in: bufio.NewReaderSize(nc, l.readBuffer()), record: make([]byte, l.Size)}
 	if b, err := p.in.ReadByte(); err != nil || b != 1 {
 		nc.Close()
 		return nil, fmt.Errorf("the relay does not answer: %w", err)

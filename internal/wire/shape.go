@@ -26,9 +26,9 @@ type shape struct {
 // field is one field of a struct.
 type field struct {
 	shape
-	at   int    // its place in the struct
-	omit bool   // left out when it is zero
-	key  []byte // encoded
+	name string
+	at   int  // its place in the struct
+	omit bool // left out when it is zero
 }
 
 var shapes sync.Map // reflect.Type → *shape
@@ -69,7 +69,7 @@ func makeShape(t reflect.Type) *shape {
 			if name == "" || name == "-" || !f.IsExported() {
 				panic(fmt.Sprintf("wire: %v.%s has no name on the wire", t, f.Name))
 			}
-			field := field{shape: *shapeOf(f.Type), at: i, omit: option == "omitempty", key: appendString(nil, name)}
+			field := field{shape: *shapeOf(f.Type), name: name, at: i, omit: option == "omitempty"}
 			if m := f.Tag.Get("max"); m != "" {
 				n, err := strconv.Atoi(m)
 				if err != nil {

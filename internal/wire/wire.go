@@ -2,10 +2,11 @@
 // network becomes Go values, for the stream (package protocol) and the
 // datagram (package discovery) alike.
 //
-// A body is one MessagePack array of two, [name string, fields map]. A decoder
-// that believes what a peer says allocates gigabytes for five bytes that announce
-// an array of 2^28 elements. So [Decode] first walks the bytes once, beside the Go
-// type that they are meant for, and refuses
+// A body is one MessagePack array of two, [name string, fields map]. The
+// MessagePack library believes what a peer says: five bytes that announce an
+// array of 2^28 elements make it allocate gigabytes. So nothing reaches it
+// unchecked. [Decode] first walks the bytes once, beside the Go type that they
+// are meant for, and refuses
 //
 //   - an array or map header that announces more than the bytes left can hold,
 //     or more than the field's own limit (struct tag `max:"N"`)
@@ -18,7 +19,7 @@
 //   - an integer outside the field's range
 //   - anything behind the end of the value
 //
-// Only then a second walk fills the struct. Unknown fields are checked by the
+// Only then the library fills the struct. Unknown fields are checked by the
 // same rules and ignored, so versions can live together.
 //
 // Source: the MessagePack specification, https://github.com/msgpack/msgpack/blob/master/spec.md.
@@ -29,6 +30,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 const (
@@ -53,7 +56,13 @@ func malformed(format string, args ...any) error {
 // It panics for a type that cannot be a message: see [Decode].
 func Append(dst []byte, name string, fields any) []byte {
 	v := message(fields)
-	return appendValue(appendString(append(dst, 0x92), name), shapeOf(v.Type()), v)
+	w := writers.Get().(*writer)
+	w.b = dst
+	_, _ = w.enc.EncodeArrayLen(2), w.enc.EncodeString(name)
+	w.value(shapeOf(v.Type()), v)
+	dst, w.b = w.b, nil
+	writers.Put(w)
+	return dst
 }
 
 // message returns the struct that a pointer leads to.
@@ -105,16 +114,15 @@ func Check(fields []byte) error {
 // A field may be a bool, a string, an integer, a []byte, a [N]byte, a struct,
 // or a slice of those. It panics for any other type.
 func Decode(fields []byte, into any) error {
-	v := message(into)
-	want := shapeOf(v.Type())
 	s := scanner{b: fields}
-	if err := s.checkValue(want, 1); err != nil {
+	if err := s.checkValue(shapeOf(message(into).Type()), 1); err != nil {
 		return err
 	}
 	if err := s.end(); err != nil {
 		return err
 	}
-	s.at = 0
-	s.fill(want, v)
+	if err := msgpack.Unmarshal(fields, into); err != nil {
+		return malformed("%v", err)
+	}
 	return nil
 }
