@@ -289,7 +289,7 @@ func (d *desk) run(s step) (got string, err error) {
 		d.out.Reset()
 		d.mu.Unlock()
 	}()
-	limit, late := time.After(patience), (<-chan time.Time)(nil)
+	limit, late := time.After(3*patience), (<-chan time.Time)(nil)
 	for {
 		d.mu.Lock()
 		got = d.out.String()
