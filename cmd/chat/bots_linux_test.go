@@ -66,6 +66,7 @@ const inFlight = 100
 // loopback's. Each answers every question once and in order, though the server is
 // killed and started again, and so is the bot.
 func TestBotsMissAndDoubleNothing(t *testing.T) {
+	t.Parallel()
 	questions := *botQuestions
 	for _, b := range exampleBots {
 		t.Run(b.name, func(t *testing.T) {
@@ -253,6 +254,7 @@ func (a *asker) checkLog() {
 
 // A client of ten lines over plain lines, and a bot of one line of shell.
 func TestExamplesOfFewLines(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("/usr/bin/python3"); err != nil {
 		t.Skip(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,11 @@ import (
 
 func TestMain(m *testing.M) {
 	netlab.Enter()
+	// The tests wait much more than they work: for servers, terminals and time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if binaries.dir != "" {
 		os.RemoveAll(binaries.dir)
@@ -67,6 +73,10 @@ func freePort(t testing.TB) string {
 	defer c.Close()
 	return fmt.Sprint(c.LocalAddr().(*net.UDPAddr).Port)
 }
+
+// patience is how long a test waits for what has to come: it ends what hangs, and
+// measures nothing, since a busy machine takes its time.
+const patience = time.Minute
 
 // process is a running program of a test.
 type process struct {
@@ -133,7 +143,7 @@ func (p *process) output() string {
 // await waits until the output has what, and returns all of it.
 func (p *process) await(what string) string {
 	p.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		if out := p.output(); strings.Contains(out, what) {
 			return out
@@ -162,7 +172,7 @@ func (p *process) exit() int {
 	p.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.Fatalf("it does not end; there is:\n%s", p.output())
 	}
 	return p.cmd.ProcessState.ExitCode()

@@ -152,6 +152,7 @@ func throughPipe(t testing.TB, path, addr string) time.Duration {
 //
 //	go test ./cmd/chat -run BuildLog -log.megabytes 50 -v
 func TestBuildLog(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	path := filepath.Join(t.TempDir(), "build.log")
 	n := writeBuildLog(t, path, *logMegabytes<<20)
@@ -187,6 +188,7 @@ func TestBuildLog(t *testing.T) {
 // A server that is killed in the middle of an input, and comes back, has every line
 // of it once and in order.
 func TestSendOverRestarts(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	path := filepath.Join(t.TempDir(), "build.log")
 	writeBuildLog(t, path, 2<<20)

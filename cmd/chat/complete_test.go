@@ -92,6 +92,7 @@ func (s *site) configDir() string {
 // A real bash, in a real terminal: names with spaces come out right, and what a
 // name says is never run.
 func TestCompletionInBash(t *testing.T) {
+	t.Parallel()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("bash is not installed")

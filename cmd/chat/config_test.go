@@ -44,6 +44,7 @@ func contents(t testing.TB, path string) string {
 
 // The first start asks for a name and nothing else; the next one asks nothing.
 func TestFirstStart(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	env := home(t)
 	term := newTerminal(t, env)
@@ -51,7 +52,7 @@ func TestFirstStart(t *testing.T) {
 	term.type_(host)
 	term.await("Who are you?", "Your name:")
 	term.key("Escape")
-	term.until("the shell", func(screen string) bool { return !strings.Contains(screen, "Who are you?") })
+	term.shell()
 	term.type_("echo left with $?")
 	term.await("left with 0")
 	term.type_("clear; " + host)
@@ -60,11 +61,11 @@ func TestFirstStart(t *testing.T) {
 	term.type_("zoe")
 	term.await("#lobby>", "Alone", "you are zoe")
 	term.type_("/quit")
-	term.type_("clear")
+	term.shell()
 	if text := contents(t, filepath.Join(configDir(t, env), config.FileName)); text != "nick = \"zoe\"\n" {
 		t.Errorf("config.toml has %q", text)
 	}
-	term.type_(host)
+	term.type_("clear; " + host)
 	term.await("#lobby>", "you are zoe")
 	term.type_("/quit")
 }
@@ -94,6 +95,7 @@ func TestKeepNick(t *testing.T) {
 
 // A broken file is told in one line, in the talk too, and stops nothing.
 func TestABrokenConfig(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.chatd("Hack Night", "--memory")
 	write(t, filepath.Join(configDir(t, s.env), config.FileName), "nick = \"zoe\"\n[keys]\npalete = \"Ctrl-G\"\n[notify]\nbell = 1\n")
@@ -113,6 +115,7 @@ func TestABrokenConfig(t *testing.T) {
 
 // A pipe, and a terminal that can draw nothing, get plain lines and no questions.
 func TestPlainByItself(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.chatd("Hack Night", "--memory")
 	for _, kind := range []string{"TERM=dumb", "-u TERM"} {
@@ -126,6 +129,7 @@ func TestPlainByItself(t *testing.T) {
 			t.Errorf("%s: a screen is drawn", kind)
 		}
 		term.type_("/quit")
+		term.shell()
 		term.type_("echo left with $?")
 		term.await("left with 0")
 	}

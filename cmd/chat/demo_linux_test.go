@@ -18,6 +18,7 @@ import (
 // in which it ran: /proc/net/snmp has what was sent, delivered, thrown away and
 // sent again there, and nothing else was.
 func TestDemoTellsWhatWasMade(t *testing.T) {
+	t.Parallel()
 	bin := built(t)
 	lab := netlab.New(t)
 	const count = 600
@@ -81,6 +82,7 @@ func TestDemoTellsWhatWasMade(t *testing.T) {
 // Who may not administer the network has it too, in one of its own; where the
 // system does not permit that either, it is said that the stream had no loss.
 func TestDemoWithoutRights(t *testing.T) {
+	t.Parallel()
 	bin := built(t)
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("setpriv is not installed: the rights cannot be taken away")
@@ -98,6 +100,7 @@ func TestDemoWithoutRights(t *testing.T) {
 }
 
 func TestDemoRefusesWrongInput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, args := range [][]string{{"--demo", "--loss", "81"}, {"--demo", "--loss", "-1"}, {"--demo", "--count", "0"}, {"--demo", "--every", "0s"}, {"--loss", "10"}} {
 		if code, out, errs := s.chat("", append([]string{"wire"}, args...)...); code != exitUsage || out != "" || !strings.Contains(errs, "--") {
@@ -109,6 +112,7 @@ func TestDemoRefusesWrongInput(t *testing.T) {
 // On a terminal it is shown side by side, stays when it is over, and the sums are
 // there for who has left.
 func TestDemoInATerminal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	term := newTerminal(t, home(t))
 	term.type_(filepath.Join(s.bin, "chat") + " wire --demo --count 8 --every 20ms")
@@ -117,6 +121,7 @@ func TestDemoInATerminal(t *testing.T) {
 	term.await("entry of ", "seq 8")
 	term.key("q")
 	term.await("UDP: 8 sent", "TCP: 8 sent, 8 arrived in order")
+	term.shell()
 	term.type_("clear; " + filepath.Join(s.bin, "chat") + " wire --demo --timeout 1s; echo over $?")
 	term.await("over 0", "UDP: ")
 	term.type_("clear; " + filepath.Join(s.bin, "chat") + " wire --demo --plain; echo stopped $?")
@@ -184,6 +189,7 @@ func inOrder(t *testing.T, found [][]string) {
 
 // F2 shows how the room was found, and the frames from then on.
 func TestWireInTheChat(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.chatd("Hack Night", "--memory")
 	term := newTerminal(t, home(t))

@@ -143,6 +143,7 @@ func (s *street) sent(h *netlab.Host) (n int) {
 // Where discovery is unwelcome, not one datagram is sent, and an address is enough:
 // of a host without a port, by IPv6, or the one that is remembered.
 func TestLabNoDiscovery(t *testing.T) {
+	t.Parallel()
 	s := newStreet(t)
 	data := t.TempDir()
 	d := s.chatd(data, "--no-discovery")
@@ -191,6 +192,7 @@ func TestLabNoDiscovery(t *testing.T) {
 // Another program has the port of discovery: a server serves all the same, says so
 // once, and is reached by its address, from its own host too.
 func TestLabPortHeld(t *testing.T) {
+	t.Parallel()
 	s := newStreet(t)
 	for _, h := range []*netlab.Host{s.server, s.client} {
 		err := h.Do(func() error {

@@ -303,6 +303,7 @@ func dialFrom(h *netlab.Host, addr string) error {
 
 // Each network that fails gets its own diagnosis, from the real program.
 func TestDoctorNetworks(t *testing.T) {
+	t.Parallel()
 	bin := built(t)
 	var group sync.WaitGroup
 	defer group.Wait()

@@ -50,6 +50,7 @@ func TestReportForPeople(t *testing.T) {
 }
 
 func TestDoctorRefusesWrongInput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, tt := range []struct {
 		args []string

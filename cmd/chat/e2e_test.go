@@ -68,6 +68,7 @@ func (s *site) chatd(name string, args ...string) (p *process, addr, key string)
 }
 
 func TestPipes(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d, addr, key := s.chatd("Hack Night")
 	expect := func(wantCode int, wantOut, wantErr string, args ...string) string {
@@ -133,6 +134,7 @@ func TestPipes(t *testing.T) {
 }
 
 func TestTwoServersOfOneName(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, a, keyA := s.chatd("Hack Night", "--data", t.TempDir())
 	_, b, keyB := s.chatd("Hack Night", "--data", t.TempDir())
@@ -148,6 +150,7 @@ func TestTwoServersOfOneName(t *testing.T) {
 }
 
 func TestChatdRefusesWrongInput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -178,6 +181,7 @@ func TestChatdRefusesWrongInput(t *testing.T) {
 }
 
 func TestPlainTalk(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	host := start(t, s.command("chat", "host", "Hack Night", "--listen", "127.0.0.1:0", "--plain", "--nick", "ann"))
 	host.await("you are in #lobby")

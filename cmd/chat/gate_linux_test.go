@@ -10,6 +10,7 @@ import (
 // On a terminal a person is asked, three times at most, before there is a screen, and
 // what is typed is not shown.
 func TestAskedForThePassphrase(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d, addr, key := s.chatd("Hack Night", "--passphrase-file", passphraseFile(t, sesame))
 

@@ -60,6 +60,7 @@ func (s *site) does(args ...string) (stdout string) {
 }
 
 func TestTheDoor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	right, wrong := passphraseFile(t, sesame), passphraseFile(t, "sesame")
 	admin := s.newcomer()
@@ -115,6 +116,7 @@ func TestTheDoor(t *testing.T) {
 }
 
 func TestTheBannedKey(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	bob := s.newcomer()
 	user, err := protocol.ParseUserID(strings.Fields(bob.does("id"))[1])
@@ -215,6 +217,7 @@ func (r *relay) between(near *tls.Conn, server string, id *identity.Identity) {
 // Somebody between a client and a server, with keys of his own, is refused by a key
 // that is known, by an invitation, and by the passphrase, of which he learns nothing.
 func TestManInTheMiddle(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	file := passphraseFile(t, sesame)
 	data := t.TempDir()

@@ -13,6 +13,7 @@ import (
 // A terminal that goes away takes nothing along: the program ends by itself, and
 // what was not yet sent, or not yet finished, is there at the next start.
 func TestTheTerminalGoesAway(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	d, addr, _ := s.chatd("Hack Night")
 	write(t, filepath.Join(configDir(t, s.env), config.FileName), "nick = \"zoe\"\n")

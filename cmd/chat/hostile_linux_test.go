@@ -290,6 +290,7 @@ var lineHead = regexp.MustCompile(`^(\d\d\d\d-\d\d-\d\d )?\d\d:\d\d |^    `)
 
 // TestHostileTextAsPlainLines is the same for every form of output that is lines.
 func TestHostileTextAsPlainLines(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	wild := serveHostile(t, corpus(t), stinging)
 	terms := []string{"xterm-256color"}

@@ -19,6 +19,7 @@ import (
 // TestHostileTextThroughEveryDoorAsPlainLines has the corpus come in by each door of a
 // real server, and looks at what a person with nc and the clients have of it then.
 func TestHostileTextThroughEveryDoorAsPlainLines(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	data := t.TempDir()
 	hook, err := net.Listen("tcp", "127.0.0.1:0")

@@ -16,6 +16,7 @@ import (
 // Every command has a page that says how it is used, what its exit codes mean, and
 // shows examples; and the pages are such that readers of them have nothing to say.
 func TestManual(t *testing.T) {
+	t.Parallel()
 	bin, dir := built(t), t.TempDir()
 	for _, program := range []string{"chat", "chatd"} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), "man", dir)

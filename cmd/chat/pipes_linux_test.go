@@ -11,6 +11,7 @@ import (
 )
 
 func TestSendCodeAndFiles(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	s.env = append(s.env, "CHAT_SERVER="+addr)
@@ -72,6 +73,7 @@ func TestSendCodeAndFiles(t *testing.T) {
 // What a person sees of a long input on a terminal: how far it is, and why it is
 // slow; nothing of that is left in the end, and nothing of it goes into a pipe.
 func TestSendShowsProgress(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night", "--post-rate", "5")
 	path := filepath.Join(t.TempDir(), "log")
@@ -99,6 +101,7 @@ func TestSendShowsProgress(t *testing.T) {
 
 // Whoever reads tail and has enough ends it without a word.
 func TestTailIntoAClosedPipe(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	s.env = append(s.env, "CHAT_SERVER="+addr)
@@ -126,6 +129,7 @@ func TestTailIntoAClosedPipe(t *testing.T) {
 }
 
 func TestTailExec(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	s.env = append(s.env, "CHAT_SERVER="+addr)
@@ -183,6 +187,7 @@ func (s *site) awaitBot(nick string) {
 
 // A bot is one line of shell.
 func TestShellBot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	s.env = append(s.env, "CHAT_SERVER="+addr)

@@ -108,7 +108,7 @@ func (p *pty) type_(keys string) {
 func (p *pty) see(text string) time.Time {
 	p.Helper()
 	late := false
-	timer := time.AfterFunc(20*time.Second, func() {
+	timer := time.AfterFunc(patience, func() {
 		p.mu.Lock()
 		late = true
 		p.mu.Unlock()
@@ -117,15 +117,21 @@ func (p *pty) see(text string) time.Time {
 	defer timer.Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for {
-		if i := bytes.Index(p.out, []byte(text)); i >= 0 {
-			p.out = p.out[i+len(text):]
+	for looked := 0; ; {
+		// A screen comes in thousands of reads: each byte is looked at once.
+		if i := bytes.Index(p.out[looked:], []byte(text)); i >= 0 {
+			p.out = p.out[looked+i+len(text):]
 			return time.Now()
 		}
+		looked = max(0, len(p.out)-len(text)+1)
 		if late || p.over {
 			p.Fatalf("waiting for %q; drawn was %q", text, tailOf(p.out))
 		}
+		was := len(p.out)
 		p.came.Wait()
+		if len(p.out) < was { // the oldest of it was thrown away
+			looked = 0
+		}
 	}
 }
 

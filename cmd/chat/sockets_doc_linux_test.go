@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +32,7 @@ var pageTools = map[string]string{
 // TestSocketsPageLab types the whole page into one shell, on a host of the lab that
 // has nothing but its loopback, and compares what is printed.
 func TestSocketsPageLab(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile(pagePath)
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +228,17 @@ func openDesk(t *testing.T, host *netlab.Host) *desk {
 		t.Fatal(err)
 	}
 	d.in, cmd.Stdout, cmd.Stderr = in, w, w
-	if err := cmd.Start(); err != nil {
+	// It would end with the thread that has started it, such as one of the lab's.
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if started <- err; err == nil {
+			<-d.ended
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -277,7 +289,7 @@ func (d *desk) run(s step) (got string, err error) {
 		d.out.Reset()
 		d.mu.Unlock()
 	}()
-	limit, late := time.After(30*time.Second), (<-chan time.Time)(nil)
+	limit, late := time.After(3*patience), (<-chan time.Time)(nil)
 	for {
 		d.mu.Lock()
 		got = d.out.String()

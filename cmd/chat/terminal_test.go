@@ -85,7 +85,7 @@ func (term *terminal) await(what ...string) string {
 // until waits for a screen that fits.
 func (term *terminal) until(what string, fits func(screen string) bool) string {
 	term.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		screen := term.screen()
 		if fits(screen) {
@@ -101,6 +101,7 @@ func (term *terminal) until(what string, fits func(screen string) bool) string {
 
 // Two people in two real terminals: one hosts, one joins without an address.
 func TestTwoTerminals(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	common := fmt.Sprintf(" --discovery-interface lo --discovery-port %s", s.port)
 	chat := filepath.Join(s.bin, "chat")
@@ -163,6 +164,7 @@ func (s *site) file(name string) string { return filepath.Join(s.bin, name+"-"+s
 
 // Two servers: the user chooses, and the name is remembered with its key.
 func TestChooseInATerminal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.chatd("Build Room", "--memory")
 	_, _, key := s.chatd("Hack Night", "--memory")
@@ -181,6 +183,7 @@ func TestChooseInATerminal(t *testing.T) {
 }
 
 func TestInterruptLeavesTheTerminal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	term := newTerminal(t, home(t))
 	term.type_(filepath.Join(s.bin, "chat") + " host Alone --nick ann --listen 127.0.0.1:0 --discovery-interface lo --discovery-port " + s.port)

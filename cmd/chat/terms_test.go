@@ -13,8 +13,10 @@ import (
 // its lines, Alt+Enter breaks one, the place in the talk survives a resize, and
 // the terminal is left as it was.
 func TestEveryTerminal(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"xterm-256color", "tmux-256color", "screen", "linux"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.env = append(s.env, "TERM="+kind)
 			_, addr, _ := s.chatd("Hack Night", "--memory")

@@ -135,6 +135,7 @@ func TestWatchPipesUntilTheTTL(t *testing.T) {
 
 // The table follows what happens, fits the terminal, and leaves it as it was.
 func TestWatchTerminal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	term := newTerminal(t, home(t))
 	chat := filepath.Join(s.bin, "chat") + " ls --watch --discovery-interface lo --discovery-port " + s.port
@@ -158,9 +159,10 @@ func TestWatchTerminal(t *testing.T) {
 		return strings.Contains(screen, "Build Room") && !strings.Contains(screen, "Hack Night")
 	})
 	term.key("q")
-	term.until("the shell's screen", func(screen string) bool {
-		return strings.Contains(screen, "before") && !strings.Contains(screen, "Build Room")
-	})
+	term.shell()
+	if screen := term.await("before"); strings.Contains(screen, "Build Room") {
+		t.Errorf("the screen is not as it was:\n%s", screen)
+	}
 	term.type_("stty -g > " + s.file("watch-after") + "; echo left with $?") // -g: not the size
 	term.await("left with 0")
 	same(t, s.file("watch-before"), s.file("watch-after"))

@@ -48,6 +48,7 @@ func wireLines(t *testing.T, out string) (rows []wireLine, totals map[string]map
 // A talk is watched: every datagram and frame is told of, the totals are theirs, and
 // Wireshark names the same ones in the same order.
 func TestWire(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	file := filepath.Join(t.TempDir(), "talk.pcap")
@@ -124,6 +125,7 @@ func TestWire(t *testing.T) {
 
 // For people: a line for each, marked by its model, and below it how it came.
 func TestWireAsText(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.chatd("Hack Night")
 	code, out, errs := s.chat("", "wire", "Hack Night", "--timeout", "2s")
@@ -139,6 +141,7 @@ func TestWireAsText(t *testing.T) {
 
 // A capture through a pipe is nothing but a capture.
 func TestWireToStandardOutput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	code, out, errs := s.chat("", "wire", addr, "--no-discovery", "--pcap", "-", "--timeout", "1s")
@@ -159,6 +162,7 @@ func TestWireToStandardOutput(t *testing.T) {
 
 // With no server there are still datagrams, and a server that comes is joined.
 func TestWireWaitsForAServer(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := start(t, s.command("chat", "wire"))
 	p.await("no server is found yet")
@@ -172,6 +176,7 @@ func TestWireWaitsForAServer(t *testing.T) {
 }
 
 func TestWireWrongInput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr, _ := s.chatd("Hack Night")
 	for _, tt := range []struct {
