@@ -115,7 +115,7 @@ func (w *wrapper) unicode(s string, off int) {
 		}
 		pos += len(cluster)
 		if n > w.width {
-			w.emit("?", off+start) // a wide one in a pane of one column
+			w.apart(cluster, off+start)
 			start, breakAt = pos, pos
 			continue
 		}
@@ -129,6 +129,30 @@ func (w *wrapper) unicode(s string, off int) {
 			last = strings.TrimRight(last, " ")
 		}
 		w.emit(last, off+start)
+	}
+}
+
+// apart cuts what counts as one character and is wider than a row: Unicode joins signs
+// that stand before a number to it, as many as there are.
+func (w *wrapper) apart(cluster string, off int) {
+	start := 0
+	for pos := range cluster {
+		_, size := utf8.DecodeRuneInString(cluster[pos:])
+		end := pos + size
+		if width(cluster[start:end]) <= w.width {
+			continue
+		}
+		if start < pos {
+			w.emit(cluster[start:pos], off+start)
+			start = pos
+		}
+		if width(cluster[start:end]) > w.width {
+			w.emit("?", off+start) // a wide one in a pane of one column
+			start = end
+		}
+	}
+	if start < len(cluster) {
+		w.emit(cluster[start:], off+start)
 	}
 }
 
