@@ -92,11 +92,12 @@
 // from 1. What a client has seen of a room is one number, its cursor. join
 // takes the cursor in after; joined answers, with the newest seq as head; then
 // every entry behind the cursor follows as an entry message, in order, each
-// once, and new ones as they come. When more than 1,000 were missed the oldest
-// of them are left out, and skipped says which: history has them. joined has
-// reset when the cursor lies above head; then the room is replayed from the
-// start. With live nothing is replayed; with quiet nothing of the room is sent at
-// all but the answers to what one asks and posts: for those who only post.
+// once, and new ones as they come. When more than 1,000 were missed, or more than 100
+// by a guest who has no cursor, the oldest of them are left out, and skipped says
+// which: history has them. joined has reset when the cursor lies above head; then the
+// room is replayed from the start. With live nothing is replayed; with quiet nothing of
+// the room is sent at all but the answers to what one asks and posts: for those who
+// only post.
 //
 // An entry: in (room), seq, id, by (user), as (nick), guest, bot, at
 // (nanoseconds since 1970 by the server's clock), kind (text when left out,

@@ -128,30 +128,32 @@ func (a *app) invite(ctx context.Context, request protocol.Invite, qr bool) erro
 			return errors.New("the connection is not encrypted: there is no key to put into an invitation")
 		}
 		link := client.Invitation(elsewhere(ctx, server), answer.Room, answer.Token, server.Key)
-		if _, err := fmt.Fprintln(a.out, link); err != nil {
-			return err
-		}
 		if a.terminal {
 			fmt.Fprintln(a.err, client.InvitationTerms(answer))
 		}
-		if !qr || !a.terminal {
-			return nil
+		if qr && a.terminal {
+			a.drawQR(link)
 		}
-		columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
-		if err != nil {
-			return nil // the line alone will do
-		}
-		picture, err := qrCode(link, os.Getenv("NO_COLOR") == "")
-		if err != nil {
-			return nil
-		}
-		if w, h := picture.size(); w > columns || h >= rows {
-			fmt.Fprintf(a.err, "The terminal is too small for the QR code: it takes %d columns and %d rows.\n", w, h+1)
-			return nil
-		}
-		_, err = fmt.Fprint(a.out, picture)
+		_, err = fmt.Fprintln(a.out, link) // last: on 24 rows the code would push it off the screen
 		return err
 	})
+}
+
+// drawQR draws the QR code of a link, where there is place for it.
+func (a *app) drawQR(link string) {
+	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return // the line alone will do
+	}
+	picture, err := qrCode(link, os.Getenv("NO_COLOR") == "")
+	if err != nil {
+		return
+	}
+	if w, h := picture.size(); w > columns || h >= rows {
+		fmt.Fprintf(a.err, "The terminal is too small for the QR code: it takes %d columns and %d rows.\n", w, h+1)
+		return
+	}
+	fmt.Fprint(a.out, picture)
 }
 
 // elsewhere is where others reach a server. For one that was reached by the loopback it

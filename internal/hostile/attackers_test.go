@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"lanchat/internal/identity"
+	"lanchat/internal/tied"
 	"lanchat/protocol"
 )
 
@@ -219,7 +220,7 @@ func raise(t *testing.T, addr, victim string) *army {
 		t.Fatal(err)
 	}
 	a.out = bufio.NewReader(out)
-	if err := launch(a.cmd); err != nil {
+	if err := tied.Start(a.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.cmd.Process.Kill() }) // it has ended, as a rule

@@ -37,6 +37,7 @@
 //	go test ./internal/hostile -timeout 10m -seconds 60   a minute under attack
 //	go test ./internal/hostile -rate 2000                 20 messages a second of each, not of all
 //	go test ./internal/hostile -only flood,vanish         some of the attacks
+//	go test ./internal/hostile -chatd PATH                of another program, to compare
 //
 // The package stands before the flags. -v prints the figures.
 package hostile

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"lanchat/internal/tied"
 )
 
 var flags struct {
 	seconds int
 	rate    int
 	only    string
+	chatd   string
 	attack  string
 	victim  string
 }
@@ -19,6 +22,7 @@ func TestMain(m *testing.M) {
 	flag.IntVar(&flags.seconds, "seconds", 0, "measure the attack for so long, and judge how long messages took; 0: 3 seconds, and that is only told")
 	flag.IntVar(&flags.rate, "rate", 20, "messages a second of all healthy people together")
 	flag.StringVar(&flags.only, "only", "", "only these attacks, with commas between")
+	flag.StringVar(&flags.chatd, "chatd", "", "attack this program, as to compare two; without it, the one of this code")
 	flag.StringVar(&flags.attack, "attack", "", "be the attackers of the server at this address; the test gives this to its own child")
 	flag.StringVar(&flags.victim, "victim", "", "the nick to steal")
 	flag.Parse()
@@ -30,8 +34,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
-	if chatd.dir != "" {
-		os.RemoveAll(chatd.dir)
-	}
+	tied.RemovePrograms()
 	os.Exit(code)
 }

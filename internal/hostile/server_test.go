@@ -4,76 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"lanchat/internal/tied"
 )
-
-// chatd is the real program, built once.
-var chatd struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func program(t testing.TB) string {
-	t.Helper()
-	chatd.once.Do(func() {
-		if chatd.dir, chatd.err = os.MkdirTemp("", "lanchat-hostile-"); chatd.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", chatd.dir+string(filepath.Separator), "lanchat/cmd/chatd").CombinedOutput()
-		if err != nil {
-			chatd.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if chatd.err != nil {
-		t.Fatal(chatd.err)
-	}
-	return filepath.Join(chatd.dir, "chatd")
-}
-
-// launcher starts processes from one thread that lives as long as the test: they are
-// tied to it, and end with it however it ends.
-var launcher = sync.OnceValue(func() chan<- func() {
-	jobs := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for job := range jobs {
-			job()
-		}
-	}()
-	return jobs
-})
-
-func launch(cmd *exec.Cmd) error {
-	tie(cmd)
-	started := make(chan error)
-	launcher() <- func() { started <- cmd.Start() }
-	return <-started
-}
-
-// freePort returns an address of the loopback whose port is none of those that the
-// kernel gives to connections.
-func freePort(t testing.TB) string {
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
 
 // server is the chatd under attack.
 type server struct {
@@ -87,14 +27,18 @@ type server struct {
 // keeps its files.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{addr: freePort(t), ended: make(chan struct{})}
-	s.cmd = exec.Command(program(t), "--name", "Hostile", "--listen", s.addr, "--data", t.TempDir(), "--no-discovery")
+	s := &server{addr: tied.FreePort(t), ended: make(chan struct{})}
+	chatd := flags.chatd
+	if chatd == "" {
+		chatd = tied.Program(t, "chatd")
+	}
+	s.cmd = exec.Command(chatd, "--name", "Hostile", "--listen", s.addr, "--data", t.TempDir(), "--no-discovery")
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := launch(s.cmd); err != nil {
+	if err := tied.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{})

@@ -101,14 +101,34 @@ func later(a, b time.Time) time.Time {
 
 // NickOwner implements Store.
 func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
+	owner, err := s.prepareNickOwner()
+	if err != nil {
+		return protocol.UserID{}, false
+	}
 	for _, key := range nicks.Keys(nick) {
 		var raw []byte
-		err := s.db.QueryRow("SELECT user FROM nicks WHERE key = ? AND used >= ?", key, s.now().Add(-NickExpiry).Unix()).Scan(&raw)
+		err := owner.QueryRow(key, s.now().Add(-NickExpiry).Unix()).Scan(&raw)
 		if err == nil && len(raw) == len(protocol.UserID{}) {
 			return protocol.UserID(raw), true
 		}
 	}
 	return protocol.UserID{}, false
+}
+
+// prepareNickOwner prepares the statement once: everybody who comes has it run, some
+// several times, and to parse it takes longer than to run it.
+func (s *SQLite) prepareNickOwner() (*sql.Stmt, error) {
+	if owner := s.nickOwner.Load(); owner != nil {
+		return owner, nil
+	}
+	owner, err := s.db.Prepare("SELECT user FROM nicks WHERE key = ? AND used >= ?")
+	if err != nil {
+		return nil, err
+	}
+	if !s.nickOwner.CompareAndSwap(nil, owner) {
+		owner.Close()
+	}
+	return s.nickOwner.Load(), nil
 }
 
 // BindNick implements Store.

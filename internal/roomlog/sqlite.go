@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lanchat/protocol"
@@ -40,6 +41,7 @@ type SQLite struct {
 	setHead     *sql.Stmt
 	byID        *sql.Stmt
 	byGone      *sql.Stmt
+	nickOwner   atomic.Pointer[sql.Stmt] // of the readers; nil: not yet asked for
 	folder      *folder
 	last        int64 // the newest entry's time; guarded by writing
 	n           int64 // its place; guarded by writing
@@ -234,7 +236,7 @@ func (s *SQLite) Close() error {
 
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone} {
+	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone, s.nickOwner.Load()} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

@@ -42,7 +42,7 @@ type Limits struct {
 	BotBurst      int // at once, and again when a person has posted there
 	RequestRate   int // requests a second of one user, of every kind that has no rate of its own
 	RequestBurst  int // at once
-	PageRate      int // joins and pages of history a second of one user
+	PageRate      int // joins, pages of history and lists a second of one user
 	PageBurst     int // at once
 	SearchRate    int // searches a second of one user
 	SearchBurst   int // at once
@@ -141,7 +141,7 @@ const (
 	replayMax      = 1_000           // entries that a join replays
 	pageBytes      = 60 << 10        // of a list, so that it fits a frame
 	listMax        = 500             // people, rooms or entries in one list
-	guestPage      = 100             // entries in a page of history, for a guest
+	guestPage      = 100             // the same for a guest who comes without a cursor, and entries in a guest's page
 	bigRoom        = 200             // members above which presence is a count
 	bigRoomNames   = 20              // names in a big room's presence message
 	crowdFrom      = 1_000           // members above which joined names no more than that either

@@ -247,6 +247,86 @@ func TestAWholeRoomBehindOneAddressGetsIn(t *testing.T) {
 	}
 }
 
+// TestAGuestIsSentTheNewestAtFirst: who comes without a cursor is sent a hundred entries,
+// and told of the others, which history has; who was cut off is sent all that was missed;
+// and who asks for much again and again waits.
+func TestAGuestIsSentTheNewestAtFirst(t *testing.T) {
+	const total = 600
+	s, addr := startTLS(t, func(c *Config) { c.Limits.PageRate, c.Limits.PageBurst = 2, 7 })
+	ann := connectTLS(t, addr, newKey(t), "ann")
+	ann.join("lobby", 0)
+	for i := range total {
+		ann.send(&protocol.Post{ID: protocol.NewID(), Room: "lobby", Text: fmt.Sprint(i)})
+	}
+	await(ann, func(a *protocol.Ack) bool { return a.Seq == total })
+	hears := func(p *peer, after, first uint64) {
+		t.Helper()
+		p.send(&protocol.Join{Ref: 1, Room: "lobby", After: after})
+		any1[*protocol.Joined](p)
+		if first > after+1 {
+			if m := any1[*protocol.Skipped](p); m.From != after+1 || m.To != first-1 {
+				t.Errorf("behind %d: %+v", after, m)
+			}
+		}
+		for want := first; want <= total; want++ {
+			if e := any1[*protocol.Entry](p); e.Seq != want {
+				t.Fatalf("behind %d: entry %d where %d belongs", after, e.Seq, want)
+			}
+		}
+	}
+	hears(connectTLS(t, addr, newKey(t), "key"), 0, 1)
+	if s.stats.limits[limitPages].Load() != 0 {
+		t.Error("somebody waits already")
+	}
+	guest := connect(t, addr, "guest")
+	hears(guest, 0, total-99)
+	guest.send(&protocol.History{Ref: 2, Room: "lobby", Before: total - 99, Limit: 500})
+	if page := any1[*protocol.Page](guest); len(page.Entries) != guestPage || page.Entries[99].Seq != total-100 || !page.More {
+		t.Errorf("a page of %d entries", len(page.Entries))
+	}
+	back := connect(t, addr, "back")
+	hears(back, 1, 2)
+	if s.stats.limits[limitPages].Load() != 0 {
+		t.Error("who comes back once waits")
+	}
+	hears(back, 1, 2)
+	back.send(&protocol.Who{Ref: 3, Room: "lobby"})
+	if m := any1[*protocol.Slow](back); m.Why != "rate" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestThoseHeldBackGoOnTogether: whoever is over a rate goes on at a tenth of a second of
+// the clock, and has no less of the rate for it.
+func TestThoseHeldBackGoOnTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := DefaultLimits.pace(posting)
+		var b bucket
+		began := time.Now()
+		time.Sleep(7 * time.Millisecond)
+		n := 0
+		for ; time.Since(began) < 20*time.Second; n++ {
+			now := time.Now()
+			wait := b.take(now, p)
+			if wait == 0 {
+				continue
+			}
+			wait = together(now, wait, p)
+			if end := now.Add(wait); !end.Equal(end.Truncate(slowTick)) {
+				t.Fatalf("one goes on at %v", end)
+			}
+			time.Sleep(wait)
+		}
+		if least := int(p.burst) + 20*int(p.rate) - 1; n < least || n > least+3 {
+			t.Errorf("%d in 20 s, want %d", n, least)
+		}
+		tight := pace{rate: 1000, burst: 10}
+		if wait := together(time.Now(), time.Millisecond, tight); wait != time.Millisecond {
+			t.Errorf("a rate whose burst is used up within a tenth of a second waits %v", wait)
+		}
+	})
+}
+
 // fromAddr is a connection that says it comes from somewhere.
 type fromAddr struct {
 	net.Conn

@@ -20,7 +20,7 @@ func (ss *session) handle(m protocol.Message) {
 	var err error
 	switch m.(type) {
 	case *protocol.Post, *protocol.Topic, *protocol.Moderate: // as posts, if at all
-	case *protocol.Join, *protocol.History:
+	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who:
 		ss.waitFor(paging)
 	case *protocol.Search:
 		ss.waitFor(searching)
@@ -174,15 +174,25 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 			if m.Live || m.Quiet {
 				after = head
 			}
-			if head-after > replayMax {
-				skipped = protocol.Skipped{Room: m.Room, From: after + 1, To: head - replayMax}
-				after = head - replayMax
+			most := uint64(replayMax)
+			if ss.person.guest && m.After == 0 {
+				most = guestPage
+			}
+			if head-after > most {
+				skipped = protocol.Skipped{Room: m.Room, From: after + 1, To: head - most}
+				after = head - most
+			}
+			if ss.person.guest && head > after {
+				ss.charge(paging, int(head-after-1)/guestPage) // the first hundred is paid for
 			}
 			return after
 		}
 	}
 	f, joined := ss.follow(m.Room, true, m.Quiet, replay)
-	joined.Ref, joined.Reset, joined.Read = m.Ref, reset, ss.srv.log.Marker(ss.person.user, m.Room)
+	joined.Ref, joined.Reset = m.Ref, reset
+	if !ss.person.guest {
+		joined.Read = ss.srv.log.Marker(ss.person.user, m.Room)
+	}
 	answers := []protocol.Message{joined}
 	if skipped.To > 0 {
 		answers = append(answers, &skipped)

@@ -15,12 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"lanchat/internal/tied"
 	"lanchat/protocol"
 )
 
 // chat makes a command of the real client, with files of its own.
 func (p *process) chat(t testing.TB, args ...string) *exec.Cmd {
-	cmd := exec.Command(program(t, "chat"), append(args, "--server", p.at)...)
+	cmd := exec.Command(tied.Program(t, "chat"), append(args, "--server", p.at)...)
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"),
 		"CHAT_SERVER=", "CHAT_ROOM=", "CHAT_NICK=", "CHAT_DISCOVERY_INTERFACE=")
@@ -50,7 +51,7 @@ func runChat(t testing.TB, cmd *exec.Cmd) *running {
 	if c.in, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	if err := launch(cmd); err != nil {
+	if err := tied.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

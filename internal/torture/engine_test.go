@@ -10,6 +10,7 @@ import (
 	"lanchat/internal/identity"
 	"lanchat/internal/roomlog"
 	"lanchat/internal/server"
+	"lanchat/internal/tied"
 )
 
 // engine is the server inside the test, over a store that outlives it. To kill it
@@ -30,7 +31,7 @@ func newEngine(t testing.TB, d *disk) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{TB: t, at: freePort(t), id: id, disk: d}
+	e := &engine{TB: t, at: tied.FreePort(t), id: id, disk: d}
 	t.Cleanup(e.kill)
 	return e
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"lanchat/internal/tied"
 )
 
 var flags struct {
@@ -29,9 +31,7 @@ func TestMain(m *testing.M) {
 		flags.posts = 1000 * max(flags.seconds, flags.kills)
 	}
 	code := m.Run()
-	if binaries.dir != "" {
-		os.RemoveAll(binaries.dir)
-	}
+	tied.RemovePrograms()
 	os.Exit(code)
 }
 

@@ -4,18 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"lanchat/internal/identity"
+	"lanchat/internal/tied"
 )
 
 // target is a server that can be killed and started again with what it has kept.
@@ -29,69 +25,6 @@ type target interface {
 	kill()
 }
 
-// binaries are the real programs, built once for all tests.
-var binaries struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// program returns the path of chat or chatd.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	b := &binaries
-	b.once.Do(func() {
-		if b.dir, b.err = os.MkdirTemp("", "lanchat-torture-"); b.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", b.dir+string(filepath.Separator), "lanchat/cmd/chat", "lanchat/cmd/chatd").CombinedOutput()
-		if err != nil {
-			b.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if b.err != nil {
-		t.Fatal(b.err)
-	}
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	return filepath.Join(b.dir, name)
-}
-
-// launcher starts processes from one thread that lives as long as the test: on
-// Linux they are tied to it, and end with it however it ends.
-var launcher = sync.OnceValue(func() chan<- func() {
-	jobs := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for job := range jobs {
-			job()
-		}
-	}()
-	return jobs
-})
-
-func launch(cmd *exec.Cmd) error {
-	tie(cmd)
-	started := make(chan error)
-	launcher() <- func() { started <- cmd.Start() }
-	return <-started
-}
-
-// freePort returns a port of the loopback that is free and stays so: it is none
-// of those that the kernel gives to connections.
-func freePort(t testing.TB) string {
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
 // process is the real chatd.
 type process struct {
 	testing.TB
@@ -103,7 +36,7 @@ type process struct {
 
 func newProcess(t testing.TB) *process {
 	t.Helper()
-	p := &process{TB: t, bin: program(t, "chatd"), at: freePort(t), data: t.TempDir()}
+	p := &process{TB: t, bin: tied.Program(t, "chatd"), at: tied.FreePort(t), data: t.TempDir()}
 	t.Cleanup(p.kill)
 	return p
 }
@@ -130,7 +63,7 @@ func (p *process) begin() (ready <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := launch(p.cmd); err != nil {
+	if err := tied.Start(p.cmd); err != nil {
 		p.cmd = nil
 		return nil, err
 	}

@@ -6,8 +6,6 @@ import "os/exec"
 
 const supported = "the clients need addresses of their own on the loopback, and the figures /proc: that is Linux"
 
-func tie(*exec.Cmd) {}
-
 func apart(*exec.Cmd) {}
 
 func stepBack() error { return nil }

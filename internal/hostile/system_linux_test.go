@@ -8,14 +8,6 @@ import (
 // supported says why the test cannot run on this system; "": it can.
 const supported = ""
 
-// tie has a process end with this one, even when the test is killed.
-func tie(cmd *exec.Cmd) {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-}
-
 // apart gives a process a group of its own, so that stepBack means it alone.
 func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
