@@ -123,7 +123,7 @@ const modelPosters = 3
 // open puts a log over a store and gives everybody a new poster.
 func (m *machine) open(s Store) {
 	m.log = Local(s)
-	m.log.Follow(func(es []protocol.Entry) { m.followed = append(m.followed, es...) })
+	m.log.Follow(func(es []protocol.Entry) func() { m.followed = append(m.followed, es...); return nil })
 	m.posters, m.heard = nil, nil
 	for range modelPosters {
 		heard := make(chan answer, 64)

@@ -26,7 +26,7 @@ func Local(store Store) Log {
 
 type local struct {
 	Store
-	follow  func([]protocol.Entry)
+	follow  func([]protocol.Entry) (told func())
 	durable bool
 	ended   chan struct{}
 
@@ -52,7 +52,7 @@ type Poster struct {
 	broken error
 }
 
-func (l *local) Follow(fn func([]protocol.Entry)) { l.follow = fn }
+func (l *local) Follow(fn func([]protocol.Entry) (told func())) { l.follow = fn }
 
 func (l *local) Poster(done func(*protocol.Entry, error)) *Poster {
 	return &Poster{log: l, done: done}
@@ -144,7 +144,9 @@ func (l *local) commit(queue []submission, batch []Record, entries []protocol.En
 			}
 		}
 		if len(entries) > 0 && l.follow != nil {
-			l.follow(entries)
+			if told := l.follow(entries); told != nil {
+				defer told()
+			}
 		}
 	}
 	next := 0

@@ -34,7 +34,7 @@ func TestEveryPosterKeepsItsOrder(t *testing.T) {
 	l := Local(NewMemory())
 	defer l.Close()
 	var followed []protocol.Entry
-	l.Follow(func(es []protocol.Entry) { followed = append(followed, es...) })
+	l.Follow(func(es []protocol.Entry) func() { followed = append(followed, es...); return nil })
 	outcomes := make([]outcome, posters)
 	var wg sync.WaitGroup
 	for p := range posters {

@@ -213,9 +213,10 @@ type Log interface {
 // Sequencer gives posts their order.
 type Sequencer interface {
 	// Follow registers the function that hears of new entries: one commit's at
-	// a time, in the log's order, before any poster hears of them. It must not
-	// wait for a client. Follow is called once, before the first post.
-	Follow(func(entries []protocol.Entry))
+	// a time, in the log's order, before any poster hears of them. What it returns
+	// is called, unless it is nil, when the commit's posters have heard too. Neither
+	// may wait for a client. Follow is called once, before the first post.
+	Follow(func(entries []protocol.Entry) (told func()))
 	// Poster returns a handle for one sender's posts. done hears of each post,
 	// once, in the order of submission, as it was submitted but for Seq and At; it
 	// must not wait for a client.

@@ -11,18 +11,25 @@ import (
 // and whoever commits wakes them and goes on.
 //
 // A session is in the queue at most once: whoever puts it there has made it run.
+//
+// What a commit brings is held back until the posters have their answers too, so that
+// each is sent its entry and its answer in one write.
 type fanout struct {
 	srv     *Server
 	mu      sync.Mutex
 	due     []*session // in the order in which they came
-	next    int        // due[:next] were taken
-	workers int        // that run; none when nothing is due
+	next    int        // due[:next] were taken,
+	ready   int        // and due[:ready] may be
+	held    bool       // what comes is not ready
+	behind  bool       // the last commit's had not all been taken when this one began
+	workers int        // that run; none when nothing is ready
 }
 
 const (
-	// fanoutTurn is how many sessions a worker takes at once. What is due by the end
-	// of it decides whether another worker is worth waking.
+	// fanoutTurn is how many sessions a worker takes at once.
 	fanoutTurn = 32
+	// fanoutMany is how many are too many for one worker, whatever they wait for.
+	fanoutMany = 1_024
 )
 
 // add has a session send. It never waits.
@@ -45,9 +52,35 @@ func (f *fanout) addAll(followers []*follow) {
 	f.employ()
 }
 
-// employ starts as many workers as there is work for. f.mu is held.
+// hold holds back what comes from now on.
+func (f *fanout) hold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held, f.behind = true, f.next < f.ready
+}
+
+// release ends hold.
+func (f *fanout) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held = false
+	f.employ()
+}
+
+// employ makes what is due ready, and starts workers for it. One does it as long as it
+// has come to the end by the next commit: two at a time get in each other's way in the
+// kernel, where most of the time is spent, and each write is dearer. f.mu is held.
 func (f *fanout) employ() {
-	most := min(runtime.GOMAXPROCS(0), (len(f.due)-f.next+fanoutTurn-1)/fanoutTurn)
+	if f.held {
+		return
+	}
+	f.ready = len(f.due)
+	most := 1
+	if waiting := f.ready - f.next; waiting == 0 {
+		return
+	} else if f.behind || waiting >= fanoutMany {
+		most = min(runtime.GOMAXPROCS(0), (waiting+fanoutTurn-1)/fanoutTurn)
+	}
 	for f.workers < most {
 		f.workers++
 		f.srv.running.Go(f.work) // a session is due, so one is served: nobody waits for all yet
@@ -72,11 +105,13 @@ func (f *fanout) work() {
 func (f *fanout) take(turn []*session) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := copy(turn, f.due[f.next:])
+	n := copy(turn, f.due[f.next:f.ready])
 	clear(f.due[f.next : f.next+n])
 	f.next += n
-	if f.next == len(f.due) {
-		f.due, f.next = f.due[:0], 0
+	if f.next == len(f.due) || f.next >= fanoutMany && 2*f.next >= len(f.due) { // it may never be empty
+		left := copy(f.due, f.due[f.next:])
+		clear(f.due[left:])
+		f.due, f.next, f.ready = f.due[:left], 0, f.ready-f.next
 	}
 	if n == 0 {
 		f.workers--

@@ -293,7 +293,8 @@ func (s *Server) People() int { return s.people.count() }
 
 // committed hears of every commit, in order. It runs on the log's committer and
 // waits for nobody.
-func (s *Server) committed(entries []protocol.Entry) {
+func (s *Server) committed(entries []protocol.Entry) (told func()) {
+	s.fanout.hold()
 	for len(entries) > 0 {
 		n := 1
 		for n < len(entries) && entries[n].Room == entries[0].Room {
@@ -311,4 +312,5 @@ func (s *Server) committed(entries []protocol.Entry) {
 		}
 		entries = entries[n:]
 	}
+	return s.fanout.release
 }
