@@ -6,23 +6,27 @@
 // A session's reader goroutine decodes a post and submits it to the log, then
 // reads on. The log's committer makes a batch durable and hands it to
 // Server.committed, which encodes each entry once for each kind of door into
-// its room's tail and wakes the writers of the sessions that follow the room.
-// A writer takes what lies between its cursor and the head and sends it in one
-// write. There is no queue of messages for anybody: a slow session is late, and
-// reads from the tail, or from the log where the tail no longer reaches back.
+// its room's tail and has the sessions that follow the room put in a queue. A few
+// workers go through it: what lies between a session's cursor and the head is sent in
+// one write, which does not wait. Where the socket is full the session gets a goroutine
+// that waits for it, and stays out of the queue until all is sent. There is no queue of
+// messages for anybody: a slow session is late, and reads from the tail, or from the log
+// where the tail no longer reaches back.
 //
 // # Who runs, and who owns what
 //
 //   - One reader goroutine for each connection: it handles requests in order.
-//   - A writer for each session, which exists only while there is something to
-//     send. Only the writer touches the session's cursors.
+//   - As many workers as there are processors, while there is something to send; and
+//     one goroutine for each session that waits for its socket, or for entries from
+//     the log. Whichever of them sends for a session is its writer: there is one at a
+//     time, and only the writer touches the session's cursors.
 //   - The log's committer calls committed and Session.posted. It never waits
 //     for a session.
 //   - One goroutine gathers presence, room by room.
 //
 // Locks, in the order in which they are taken: deeds, people.naming, then room.mu, then
-// Server.roomsMu or people.mu, then session.mu; Server.mu; below each of these that of
-// shares. None is held
+// Server.roomsMu or people.mu, then session.mu; Server.mu; below each of these those of
+// shares, of fanout and of each link. None but a link's is held
 // during network I/O, and none but deeds while calling the log's Submit. Only deeds,
 // naming and roomsMu are held while the log is asked.
 //
