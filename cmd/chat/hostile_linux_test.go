@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,12 @@ func (s *hostileServer) answer(m protocol.Message) []protocol.Message {
 	case *protocol.Post:
 		if m.Text == "bye" {
 			return []protocol.Message{&protocol.Bye{Code: protocol.Code(s.say(s.all[0])), Text: s.told(0, 2000)}}
+		}
+		if n, ok := strings.CutPrefix(m.Text, "tell "); ok { // somebody says something to them
+			i, _ := strconv.Atoi(n)
+			seq := uint64(len(s.entries(m.Room)) + 1 + i)
+			return []protocol.Message{&protocol.Ack{ID: m.ID, Room: m.Room, Seq: seq + 1000}, &protocol.Entry{Room: m.Room, Seq: seq, ID: protocol.NewID(), User: protocol.UserID{4, byte(i)}, Nick: "n" + s.told(i, 60),
+				At: int64(seq) * 1e9, Text: "zoe: " + s.told(i, 150)}}
 		}
 		return []protocol.Message{&protocol.Error{ID: m.ID, Code: protocol.Code(s.told(1, 30)), Text: s.told(6, 2000)}}
 	case *protocol.Topic:

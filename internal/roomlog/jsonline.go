@@ -1,12 +1,14 @@
 package roomlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"lanchat/protocol"
 )
@@ -52,9 +54,33 @@ const (
 
 // writeLine writes an entry as a line.
 func writeLine(w io.Writer, e *protocol.Entry) error {
-	lines := json.NewEncoder(w)
+	var line bytes.Buffer
+	lines := json.NewEncoder(&line)
 	lines.SetEscapeHTML(false) // < and > are nothing special here
-	return lines.Encode(toLine(e))
+	if err := lines.Encode(toLine(e)); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeControls(line.Bytes()))
+	return err
+}
+
+// escapeControls escapes the controls that JSON takes as they are, DEL and C1: a log that
+// was imported may have them, and what is exported may come to a terminal. In JSON they
+// stand in strings only.
+func escapeControls(line []byte) []byte {
+	isControl := func(r rune) bool { return r >= 0x7f && r < 0xa0 }
+	if !bytes.ContainsFunc(line, isControl) {
+		return line
+	}
+	var out []byte
+	for _, r := range string(line) { // of valid UTF-8, as JSON is
+		if isControl(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 func toLine(e *protocol.Entry) jsonLine {
