@@ -15,7 +15,8 @@
 //
 // # Who runs, and who owns what
 //
-//   - One reader goroutine for each connection: it handles requests in order.
+//   - One reader goroutine for each connection: it handles requests in order. Behind
+//     any but a post another one takes its place, on a small stack.
 //   - As many workers as there are processors, while there is something to send; and
 //     one goroutine for each session that waits for its socket, or for entries from
 //     the log. Whichever of them sends for a session is its writer: there is one at a

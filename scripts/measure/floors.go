@@ -12,11 +12,11 @@ var floors = []struct {
 	id    string // of the row
 	bound float64
 }{
-	{"A memory", 0.15},       // deliveries/s ÷ batched relay
-	{"A durable", 0.08},      //
-	{"A durable-tls", 0.06},  //
+	{"A memory", 0.25},       // deliveries/s ÷ batched relay
+	{"A durable", 0.12},      //
+	{"A durable-tls", 0.09},  //
 	{"B durable", 2.0},       // CPU of a delivery ÷ inline relay, at most
-	{"C durable", 2.5},       //
+	{"C durable", 3.0},       //
 	{"D memory durable", 40}, // KiB of a silent connection, at most
 }
 
