@@ -56,10 +56,8 @@ func (s *site) announceHostile(t testing.TB, all []evil, say func(evil) string) 
 			for i, name := range append(names[:len(names):len(names)], refused...) {
 				a := &discovery.Answer{Token: q.Token, Name: name, Port: uint16(1 + i), People: 3, Seq: 1, TTL: 60, Asked: q.Seq}
 				a.Instance[0], a.Key[0] = byte(i+1), byte(i+1)
-				out, err := wire.Append(append([]byte(discovery.Magic), discovery.Version), a.Type(), a)
-				if err == nil {
-					_, _ = pc.WriteTo(out, from)
-				}
+				out := wire.Append(append([]byte(discovery.Magic), discovery.Version), a.Type(), a)
+				_, _ = pc.WriteTo(out, from)
 			}
 		}
 	}()
