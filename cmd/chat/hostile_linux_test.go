@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -243,7 +244,9 @@ func (s *site) shows(t testing.TB, term, addr string, rows uint16) []byte {
 			p.see(step[1])
 		}
 	}
-	p.cmd.Process.Kill()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil { // not killed, in the middle of a control function
+		t.Fatal(err)
+	}
 	return p.everything()
 }
 
