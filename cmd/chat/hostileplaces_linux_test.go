@@ -128,7 +128,7 @@ func TestHostileTextInNotifications(t *testing.T) {
 	wild, mild := serveHostile(t, all, stinging), serveHostile(t, all, harmless)
 	terms, step := []string{"xterm-256color"}, len(all)
 	if *hostileMatrix {
-		terms, step = []string{"xterm-256color", "tmux-256color", "screen", "linux"}, 4
+		terms, step = []string{"xterm-256color", "tmux-256color", "screen", "linux"}, 10
 	}
 	for _, term := range terms {
 		for _, kind := range []string{"osc9", "osc777"} {
