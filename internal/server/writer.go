@@ -183,7 +183,8 @@ func (f *follow) gather(ss *session, out *output) error {
 	}
 	var b []byte
 	last, inTail := f.cursor, true
-	if out.room > 0 {
+	hasRoom := out.room > 0
+	if hasRoom {
 		b, last, inTail = ss.door.newest(entries, f.cursor, out.room)
 	}
 	head := r.head.Load()
@@ -195,7 +196,8 @@ func (f *follow) gather(ss *session, out *output) error {
 	case !inTail:
 		out.then = max(out.then, sendMore)
 		return f.fromLog(ss, out, head)
-	case last < head, f.eventCursor < r.eventHead.Load():
+	case last < head && (last > f.cursor || !hasRoom), f.eventCursor < r.eventHead.Load():
+		// Where a log has numbered wrongly there may be nothing behind the cursor.
 		out.then = max(out.then, sendMore)
 	}
 	out.entries += last - f.cursor
