@@ -61,7 +61,7 @@ func TestThreeHosts(t *testing.T) {
 		}
 		slices.Sort(took)
 		t.Logf("pinned %v: median %v, slowest %v", want.Key != nil, took[10], took[19])
-		if took[10] > 100*time.Millisecond {
+		if took[10] > 100*time.Millisecond && !raced { // how soon is asked where nothing slows it down
 			t.Errorf("pinned %v: half of the lookups took %v and more", want.Key != nil, took[10])
 		}
 	}

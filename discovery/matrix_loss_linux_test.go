@@ -77,7 +77,7 @@ func TestMatrixLoss(t *testing.T) {
 		if len(took)*100 < least*pairs*each {
 			t.Errorf("%d %% lost each way: %d of %d lookups found the server, want %d %%", l.percent, len(took), pairs*each, least)
 		}
-		if p95 := percentile(took, 95); p95 > limit {
+		if p95 := percentile(took, 95); p95 > limit && !raced { // how soon is asked where nothing slows it down
 			t.Errorf("%d %% lost each way: one in twenty took %v and more, want %v", l.percent, p95, limit)
 		}
 	}

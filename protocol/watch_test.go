@@ -204,6 +204,9 @@ func TestUnwatchedAllocatesNothing(t *testing.T) {
 	decode := testing.AllocsPerRun(1000, func() { Decode(frame[frameHeader:]) })
 	read := testing.AllocsPerRun(1000, func() { c.Read() })
 	write := testing.AllocsPerRun(1000, func() { c.WriteFrames(frame) })
+	if raced {
+		decode++ // the detector has a pool lose things now and then
+	}
 	if read > decode || write > 0 {
 		t.Errorf("a read allocates %v times where decoding does %v, a write %v times", read, decode, write)
 	}

@@ -142,7 +142,9 @@ func (s *shot) Show() {
 		}
 		rows[y] = strings.TrimRight(b.String(), " ")
 	}
+	s.ending.Lock()
 	s.SimulationScreen.Show()
+	s.ending.Unlock()
 	s.mu.Lock()
 	s.rows = rows
 	s.shows++
@@ -249,7 +251,7 @@ func (s *shot) PollEvent() tcell.Event {
 	return ev
 }
 
-// Fini does not meet a resize: the simulation's may not be used at once, as a
+// Fini meets neither a resize nor Show: the simulation's may not be used at once, as a
 // terminal's may.
 func (s *shot) Fini() {
 	s.ending.Lock()
