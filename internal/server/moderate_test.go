@@ -133,13 +133,15 @@ func TestBan(t *testing.T) {
 	bobKey := newKey(t)
 	bob, phone := connectTLS(t, addr, bobKey, "bob"), connectTLS(t, addr, bobKey, "bob")
 	bob.join("lobby", 0)
+	witness := connectTLS(t, addr, newKey(t), "witness") // to ann it may come before the answer
+	witness.join("lobby", 0)
 	ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: "bob", For: 7200, Text: "spam"})
 	for _, p := range []*peer{bob, phone} {
 		if b := any1[*protocol.Bye](p); b.Code != protocol.CodeForbidden || b.RetryAfter != 0 || !strings.HasPrefix(b.Text, "you are banned from this server until ") || !strings.HasSuffix(b.Text, ": spam") {
 			t.Errorf("%+v", b)
 		}
 	}
-	if e := await(ann, deedOf); e.Text != "has banned bob for 2 h: spam" {
+	if e := await(witness, deedOf); e.Text != "has banned bob for 2 h: spam" {
 		t.Errorf("%+v", e)
 	}
 	refused := func(what string, key *identity.Identity) {
