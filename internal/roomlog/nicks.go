@@ -101,18 +101,40 @@ func later(a, b time.Time) time.Time {
 
 // NickOwner implements Store.
 func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
-	owner, err := s.prepareNickOwner()
-	if err != nil {
-		return protocol.UserID{}, false
-	}
+	oldest := s.now().Add(-NickExpiry).Unix()
 	for _, key := range nicks.Keys(nick) {
-		var raw []byte
-		err := owner.QueryRow(key, s.now().Add(-NickExpiry).Unix()).Scan(&raw)
-		if err == nil && len(raw) == len(protocol.UserID{}) {
-			return protocol.UserID(raw), true
+		b, known, as := s.bound.get(key)
+		if !known {
+			var err error
+			if b, err = s.nickBinding(key); err != nil {
+				continue // as nobody's: to bind it fails too
+			}
+			s.bound.put(key, b, as)
+		}
+		if !b.user.IsZero() && b.used >= oldest {
+			return b.user, true
 		}
 	}
 	return protocol.UserID{}, false
+}
+
+// nickBinding is what the file has of a key.
+func (s *SQLite) nickBinding(key string) (b nickBinding, err error) {
+	owner, err := s.prepareNickOwner()
+	if err != nil {
+		return nickBinding{}, err
+	}
+	var raw []byte
+	switch err := owner.QueryRow(key).Scan(&raw, &b.used); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nickBinding{}, nil
+	case err != nil:
+		return nickBinding{}, err
+	case len(raw) != len(b.user):
+		return nickBinding{}, nil
+	}
+	b.user = protocol.UserID(raw)
+	return b, nil
 }
 
 // prepareNickOwner prepares the statement once: everybody who comes has it run, some
@@ -121,7 +143,7 @@ func (s *SQLite) prepareNickOwner() (*sql.Stmt, error) {
 	if owner := s.nickOwner.Load(); owner != nil {
 		return owner, nil
 	}
-	owner, err := s.db.Prepare("SELECT user FROM nicks WHERE key = ? AND used >= ?")
+	owner, err := s.db.Prepare("SELECT user, used FROM nicks WHERE key = ?")
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +185,7 @@ func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 	if fresh {
 		return since, nil
 	}
+	defer s.bound.forget()
 	return since, s.transact(ctx, func(ctx context.Context) error { return s.bind(ctx, s.w, nick, keys, user, at, since) })
 }
 

@@ -42,6 +42,7 @@ type SQLite struct {
 	byID        *sql.Stmt
 	byGone      *sql.Stmt
 	nickOwner   atomic.Pointer[sql.Stmt] // of the readers; nil: not yet asked for
+	bound       nickCache
 	folder      *folder
 	last        int64 // the newest entry's time; guarded by writing
 	n           int64 // its place; guarded by writing

@@ -64,8 +64,9 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest bool, want stri
 	p.naming.Lock()
 	defer p.naming.Unlock()
 	who := p.join(ss, user, guest)
-	if want == "" {
-		want = p.nextGuest()
+	if want == "" { // nobody else can have it
+		p.rename(who, p.nextGuest(), ss)
+		return who, nil
 	}
 	if err := p.variant(who, want, ss); err != nil {
 		p.leave(ss)
