@@ -9,6 +9,9 @@ import (
 	"lanchat/protocol"
 )
 
+// laterMost is how long an entry that is in no hurry waits for one that is.
+const laterMost = 100 * time.Millisecond
+
 // queueBytes is how much may wait for the next commit, in bytes; Submit waits
 // above it.
 const queueBytes = 64 << 20
@@ -31,10 +34,12 @@ type local struct {
 	ended   chan struct{}
 
 	mu     sync.Mutex
-	wake   sync.Cond // there is something to commit, or the log is closed
+	wake   sync.Cond // there is something to commit now, or the log is closed
 	space  sync.Cond // the queue has become shorter
 	queue  []submission
 	bytes  int
+	due    bool        // the queue is to be committed now
+	later  *time.Timer // makes it due; nil: nothing has asked for that
 	closed bool
 }
 
@@ -61,7 +66,14 @@ func (l *local) Poster(done func(*protocol.Entry, error)) *Poster {
 // Submit hands an entry over; Seq and At are still to come. The poster's done
 // is called for it exactly once, on another goroutine, unless Submit returns
 // ErrClosed. Submit waits while very much is waiting to be committed.
-func (p *Poster) Submit(e protocol.Entry) error {
+func (p *Poster) Submit(e protocol.Entry) error { return p.submit(e, true) }
+
+// SubmitLater is Submit for an entry that is in no hurry: it is committed with the next
+// one that is, of any poster, or after 100 ms. A poster's entries keep their order,
+// whichever way they were submitted.
+func (p *Poster) SubmitLater(e protocol.Entry) error { return p.submit(e, false) }
+
+func (p *Poster) submit(e protocol.Entry, now bool) error {
 	l := p.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,8 +85,42 @@ func (p *Poster) Submit(e protocol.Entry) error {
 	}
 	l.queue = append(l.queue, submission{p, e})
 	l.bytes += e.MaxSize()
-	l.wake.Signal()
+	switch {
+	case now || l.bytes > queueBytes:
+		l.isDue()
+	case l.later == nil:
+		l.later = time.AfterFunc(laterMost, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.isDue()
+		})
+	}
 	return nil
+}
+
+// isDue has the queue committed. l.mu is held.
+func (l *local) isDue() {
+	l.due = true
+	l.wake.Signal()
+}
+
+// take waits until the queue is to be committed and takes it, leaving the emptied one
+// that is given. It is empty when the log is closed.
+func (l *local) take(queue []submission) []submission {
+	clear(queue)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.closed && (!l.due || len(l.queue) == 0) {
+		l.wake.Wait()
+	}
+	if l.later != nil {
+		l.later.Stop() // where it was too late, it finds nothing, or something a little early
+		l.later = nil
+	}
+	queue, l.queue = l.queue, queue[:0]
+	l.bytes, l.due = 0, false
+	l.space.Broadcast()
+	return queue
 }
 
 // Close commits what was submitted and closes the store. Nobody is called any
@@ -100,16 +146,7 @@ func (l *local) commitAll() {
 	var entries []protocol.Entry
 	var pace pace
 	for {
-		l.mu.Lock()
-		for len(l.queue) == 0 && !l.closed {
-			l.wake.Wait()
-		}
-		clear(queue)
-		queue, l.queue = l.queue, queue[:0]
-		l.bytes = 0
-		l.space.Broadcast()
-		l.mu.Unlock()
-		if len(queue) == 0 {
+		if queue = l.take(queue); len(queue) == 0 {
 			return
 		}
 		began := time.Now()

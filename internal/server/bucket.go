@@ -28,6 +28,14 @@ func (b *bucket) take(now time.Time, p pace) time.Duration {
 	return b.debt(0, p)
 }
 
+// used reports whether a tenth of the burst is used up now.
+func (b *bucket) used(now time.Time, p pace) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill(now, p)
+	return b.tokens < 0.9*p.burst
+}
+
 // try takes one token if there is one, and otherwise returns how long it will be
 // until there is.
 func (b *bucket) try(now time.Time, p pace) time.Duration {

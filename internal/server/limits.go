@@ -43,7 +43,7 @@ type Limits struct {
 	RequestRate   int // requests a second of one user, of every kind that has no rate of its own
 	RequestBurst  int // at once
 	PageRate      int // joins, pages of history and lists a second of one user
-	PageBurst     int // at once
+	PageBurst     int // at once; a guest a fifth of them
 	SearchRate    int // searches a second of one user
 	SearchBurst   int // at once
 	NickRate      int // changes of nick a minute of one user
@@ -117,6 +117,9 @@ func (l *Limits) pace(a action) pace {
 	}
 	return each(l.RequestRate, l.RequestBurst, time.Second)
 }
+
+// shared is the pace of all of an address together.
+func (l *Limits) shared(a action) pace { return l.pace(a).times(l.AddressShare) }
 
 func (l *Limits) bots() pace { return pace{float64(l.BotRate), float64(l.BotBurst)} }
 

@@ -252,7 +252,7 @@ func TestAWholeRoomBehindOneAddressGetsIn(t *testing.T) {
 // and who asks for much again and again waits.
 func TestAGuestIsSentTheNewestAtFirst(t *testing.T) {
 	const total = 600
-	s, addr := startTLS(t, func(c *Config) { c.Limits.PageRate, c.Limits.PageBurst = 2, 7 })
+	s, addr := startTLS(t, func(c *Config) { c.Limits.PageRate, c.Limits.PageBurst = 2, 35 }) // of a guest 7
 	ann := connectTLS(t, addr, newKey(t), "ann")
 	ann.join("lobby", 0)
 	for i := range total {
@@ -296,35 +296,62 @@ func TestAGuestIsSentTheNewestAtFirst(t *testing.T) {
 	}
 }
 
-// TestThoseHeldBackGoOnTogether: whoever is over a rate goes on at a tenth of a second of
-// the clock, and has no less of the rate for it.
-func TestThoseHeldBackGoOnTogether(t *testing.T) {
+// TestWhoIsBusy: what comes in masses goes to the log without haste: from a user who
+// posts much, from an address of whose guests all post much together, or from which
+// connections come all the time; and not what somebody says now and then.
+func TestWhoIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := DefaultLimits.pace(posting)
-		var b bucket
-		began := time.Now()
-		time.Sleep(7 * time.Millisecond)
-		n := 0
-		for ; time.Since(began) < 20*time.Second; n++ {
-			now := time.Now()
-			wait := b.take(now, p)
-			if wait == 0 {
-				continue
+		s := &Server{limits: DefaultLimits}
+		address := new(share)
+		from := func(addr string) *session {
+			return &session{srv: s, addr: netip.MustParseAddr(addr), link: &link{share: address},
+				person: &person{own: new(allowance), guest: true}, ended: make(chan struct{})}
+		}
+		post := func(ss *session, times int) *session {
+			for range times {
+				ss.waitFor(posting)
 			}
-			wait = together(now, wait, p)
-			if end := now.Add(wait); !end.Equal(end.Truncate(slowTick)) {
-				t.Fatalf("one goes on at %v", end)
+			return ss
+		}
+		is := func(ss *session, want bool, what string) {
+			t.Helper()
+			if ss.isBusy() != want {
+				t.Errorf("%s: busy %v", what, !want)
 			}
-			time.Sleep(wait)
 		}
-		if least := int(p.burst) + 20*int(p.rate) - 1; n < least || n > least+3 {
-			t.Errorf("%d in 20 s, want %d", n, least)
+		l := &s.limits
+		ann := post(from("10.0.0.1"), l.PostBurst/10)
+		is(ann, false, "somebody says a few lines")
+		is(post(ann, 1), true, "and more")
+		time.Sleep(time.Second)
+		is(ann, false, "a second later")
+		for range l.AddressShare {
+			post(from("10.0.0.1"), l.PostBurst/10+1)
 		}
-		tight := pace{rate: 1000, burst: 10}
-		if wait := together(time.Now(), time.Millisecond, tight); wait != time.Millisecond {
-			t.Errorf("a rate whose burst is used up within a tenth of a second waits %v", wait)
+		is(from("10.0.0.1"), true, "much was said from the address")
+		is(from("127.0.0.1"), false, "this host's own address")
+		time.Sleep(time.Minute)
+		is(from("10.0.0.1"), false, "a minute later")
+		for range l.ArrivalBurst/10 + 1 {
+			address.allowance[arriving].try(time.Now(), l.pace(arriving))
 		}
+		is(from("10.0.0.1"), true, "many connections have come")
 	})
+}
+
+// TestMassesHaveNoHurry: what a busy user posts is committed with what others say, or a
+// tenth of a second later.
+func TestMassesHaveNoHurry(t *testing.T) {
+	_, addr := start(t, func(c *Config) { c.Limits.PostRate, c.Limits.PostBurst = 1, 50 })
+	bob := connect(t, addr, "bob")
+	bob.join("lobby", 0)
+	for range 10 {
+		bob.say("lobby", "buy my coins")
+	}
+	sent := time.Now()
+	if bob.say("lobby", "and more"); time.Since(sent) < 90*time.Millisecond {
+		t.Errorf("it is committed after %v", time.Since(sent))
+	}
 }
 
 // fromAddr is a connection that says it comes from somewhere.

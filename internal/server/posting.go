@@ -114,9 +114,16 @@ func (ss *session) said(m *protocol.Post) bool {
 	return err == nil && found && known.User == ss.person.user && known.Room == m.Room
 }
 
-// submit hands an entry to the log, as fast as the rate limit lets it.
+// submit hands an entry to the log, as fast as the rate limit lets it. What comes in
+// masses is in no hurry: twenty of those who post it are one commit then, and one write
+// to each who hears it, in place of twenty, and mostly they go with what somebody else
+// says.
 func (ss *session) submit(e *protocol.Entry, before func()) {
 	ss.waitFor(posting)
+	hand := ss.poster.Submit
+	if ss.isBusy() {
+		hand = ss.poster.SubmitLater
+	}
 	ss.mu.Lock()
 	if before != nil {
 		before()
@@ -127,7 +134,7 @@ func (ss *session) submit(e *protocol.Entry, before func()) {
 		ss.measured, ss.submitted = e.ID, time.Now()
 	}
 	ss.mu.Unlock()
-	if err := ss.poster.Submit(*e); err != nil {
+	if err := hand(*e); err != nil {
 		ss.posted(e, err)
 		ss.end(shuttingDown(time.Second))
 	}

@@ -142,21 +142,28 @@ func (ss *session) allowances() (own, common *allowance) {
 	return own, &ss.link.share.allowance
 }
 
+// pace is that of a session's own user. A guest, who can come again as somebody else, has
+// a fifth of the pages at once.
+func (ss *session) pace(a action) pace {
+	p := ss.srv.limits.pace(a)
+	if a == paging && ss.person.guest {
+		p.burst = max(1, p.burst/5)
+	}
+	return p
+}
+
 // waitFor lets the session wait until it may do something. What it has sent stays in
 // the socket meanwhile, so that order holds.
 func (ss *session) waitFor(a action) {
 	now := time.Now()
-	l := &ss.srv.limits
-	p := l.pace(a)
 	own, common := ss.allowances()
-	wait := own[a].take(now, p)
+	wait := own[a].take(now, ss.pace(a))
 	if common != nil {
-		wait = max(wait, common[a].take(now, p.times(l.AddressShare)))
+		wait = max(wait, common[a].take(now, ss.srv.limits.shared(a)))
 	}
 	if wait == 0 {
 		return
 	}
-	wait = together(now, wait, p)
 	stats := &ss.srv.stats
 	stats.reached(exceeded[a])
 	if now.Sub(ss.slowed) > time.Second {
@@ -173,30 +180,24 @@ func (ss *session) waitFor(a action) {
 	}
 }
 
-// slowTick is how often those who are held back go on.
-const slowTick = 100 * time.Millisecond
-
-// together makes a wait end at a tenth of a second of the clock, so that all who are
-// held back go on at the same moments: what twenty of them post is then a commit or two,
-// and as many writes to each who hears it, in place of twenty. Nobody loses by it but
-// that moment, for the tokens of the time go on coming, as long as there is place for
-// them.
-func together(now time.Time, wait time.Duration, p pace) time.Duration {
-	if p.rate*slowTick.Seconds() > p.burst {
-		return wait
-	}
-	return now.Add(wait + slowTick - 1).Truncate(slowTick).Sub(now)
+// isBusy reports whether much comes from this user just now, or from the address: posts,
+// or new connections. A tenth of what may come at once is much.
+func (ss *session) isBusy() bool {
+	now := time.Now()
+	l := &ss.srv.limits
+	own, common := ss.allowances()
+	return own[posting].used(now, ss.pace(posting)) || common != nil &&
+		(common[posting].used(now, l.shared(posting)) || ss.link.share.allowance[arriving].used(now, l.pace(arriving)))
 }
 
 // charge has the session pay for what it was given at once: its next request waits.
 func (ss *session) charge(a action, times int) {
 	now := time.Now()
-	p := ss.srv.limits.pace(a)
 	own, common := ss.allowances()
 	for range times {
-		own[a].take(now, p)
+		own[a].take(now, ss.pace(a))
 		if common != nil {
-			common[a].take(now, p.times(ss.srv.limits.AddressShare))
+			common[a].take(now, ss.srv.limits.shared(a))
 		}
 	}
 }
@@ -204,12 +205,10 @@ func (ss *session) charge(a action, times int) {
 // mayNow says how long the session may not yet do something; 0: it counts as done.
 func (ss *session) mayNow(a action) time.Duration {
 	now := time.Now()
-	l := &ss.srv.limits
-	p := l.pace(a)
 	own, common := ss.allowances()
-	wait := own[a].try(now, p)
+	wait := own[a].try(now, ss.pace(a))
 	if wait == 0 && common != nil {
-		if wait = common[a].try(now, p.times(l.AddressShare)); wait > 0 {
+		if wait = common[a].try(now, ss.srv.limits.shared(a)); wait > 0 {
 			own[a].giveBack()
 		}
 	}
