@@ -11,8 +11,8 @@ import (
 	"lanchat/protocol"
 )
 
-// What is in no hurry is committed together, with the next entry that is, or after a
-// tenth of a second; and a poster's entries keep their order.
+// What is in no hurry is committed together, with the next entry that is, or when there
+// is much of it, or after a tenth of a second; and a poster's entries keep their order.
 func TestLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Local(NewMemory())
@@ -68,10 +68,16 @@ func TestLater(t *testing.T) {
 		submit(2, false, "d")
 		time.Sleep(laterMost)
 		are(first, second, []string{"d"})
+		var many []string
+		for i := range gatherUpTo {
+			submit(i%n, false, fmt.Sprint("many ", i))
+			many = append(many, fmt.Sprint("many ", i))
+		}
+		are(first, second, []string{"d"}, many)
 		submit(3, false, "e")
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		are(first, second, []string{"d"}, []string{"e"})
+		are(first, second, []string{"d"}, many, []string{"e"})
 	})
 }

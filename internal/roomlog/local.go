@@ -69,8 +69,8 @@ func (l *local) Poster(done func(*protocol.Entry, error)) *Poster {
 func (p *Poster) Submit(e protocol.Entry) error { return p.submit(e, true) }
 
 // SubmitLater is Submit for an entry that is in no hurry: it is committed with the next
-// one that is, of any poster, or after 100 ms. A poster's entries keep their order,
-// whichever way they were submitted.
+// one that is, of any poster, or when 32 wait, or after 100 ms. A poster's entries keep
+// their order, whichever way they were submitted.
 func (p *Poster) SubmitLater(e protocol.Entry) error { return p.submit(e, false) }
 
 func (p *Poster) submit(e protocol.Entry, now bool) error {
@@ -86,7 +86,7 @@ func (p *Poster) submit(e protocol.Entry, now bool) error {
 	l.queue = append(l.queue, submission{p, e})
 	l.bytes += e.MaxSize()
 	switch {
-	case now || l.bytes > queueBytes:
+	case now || len(l.queue) >= gatherUpTo || l.bytes > queueBytes:
 		l.isDue()
 	case l.later == nil:
 		l.later = time.AfterFunc(laterMost, func() {
