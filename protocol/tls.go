@@ -23,11 +23,14 @@ var ErrNoCertificate = errors.New("the other side has no certificate")
 
 // SelfSigned makes the certificate of a key: what TLS shows of who one is. name is for
 // people who look at it with other tools, and may be empty; the other side can see it.
-// It fails for a name that is not UTF-8 or has more than 64 bytes.
+// It fails for a name that is not UTF-8, and for a key of another length than Ed25519's.
 //
 // The same key and name always give the same certificate, byte for byte, and so the
 // same fingerprint and user id: the key is all that has to be kept.
 func SelfSigned(key ed25519.PrivateKey, name string) (tls.Certificate, error) {
+	if len(key) != ed25519.PrivateKeySize {
+		return tls.Certificate{}, fmt.Errorf("an Ed25519 key has %d bytes, this one %d", ed25519.PrivateKeySize, len(key))
+	}
 	public := key.Public().(ed25519.PublicKey)
 	serial := sha256.Sum256(public)
 	template := &x509.Certificate{
@@ -57,6 +60,7 @@ func SelfSigned(key ed25519.PrivateKey, name string) (tls.Certificate, error) {
 // the handshake and is what the handshake returns. The server has not proved yet that
 // it has the key: check may refuse, but must not remember anything. Without a check
 // (nil) any server is accepted, for those who look at [PeerFingerprint] themselves.
+// [Pinned] gives the usual one.
 //
 // crypto/tls is told not to verify the certificate (InsecureSkipVerify), because
 // what it would look for is an authority that signed it and a host name in it. On a
@@ -80,6 +84,17 @@ func ClientTLS(own *tls.Certificate, check func(fingerprint [sha256.Size]byte) e
 		return check(f)
 	}
 	return c
+}
+
+// Pinned is a check for [ClientTLS] that accepts the one server whose certificate has
+// the fingerprint, and returns otherwise for any other.
+func Pinned(fingerprint [sha256.Size]byte, otherwise error) func([sha256.Size]byte) error {
+	return func(shown [sha256.Size]byte) error {
+		if shown != fingerprint {
+			return otherwise
+		}
+		return nil
+	}
 }
 
 // ServerTLS is the configuration of a server whose certificate is own.
