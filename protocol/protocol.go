@@ -1,7 +1,8 @@
 // Package protocol is the stream side of lanchat: what a client and a server
 // say to each other over one TCP connection. This page is the specification; a
 // peer in another language needs nothing else. The datagram side is package
-// discovery, and has files of the same names.
+// discovery, and has files of the same names. A client in Go begins with [ClientTLS],
+// [Dial] and [Follower].
 //
 // # The stream and its frames
 //

@@ -12,6 +12,7 @@ import (
 
 	"lanchat/internal/bench"
 	"lanchat/internal/identity"
+	"lanchat/protocol"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -126,12 +127,7 @@ func (a *app) bench(ctx context.Context, b benchmark) error {
 	var slowed atomic.Int64
 	target := &bench.Chat{Addr: link.Addr, Slowed: &slowed}
 	if !b.noTLS {
-		target.Config = identity.GuestTLS(func(k identity.Fingerprint) error {
-			if k != key {
-				return errors.New("the server has changed its key in the middle")
-			}
-			return nil
-		})
+		target.Config = protocol.ClientTLS(nil, protocol.Pinned(key, errors.New("the server has changed its key in the middle")))
 	}
 	report := benchReport{out: a.out, json: b.json}
 	end := func(err error) error {

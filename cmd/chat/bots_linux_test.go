@@ -56,6 +56,27 @@ var exampleBots = []struct {
 	}},
 }
 
+// Each is read in a few minutes: what a bot has to do by itself stays below 100 lines.
+func TestBotsAreShort(t *testing.T) {
+	for _, pattern := range []string{"python/bot.py", "node/*.js", "go/*.go"} {
+		files, err := filepath.Glob(filepath.Join(examples(t), filepath.FromSlash(pattern)))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: no such files (%v)", pattern, err)
+		}
+		lines := 0
+		for _, name := range files {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += strings.Count(string(data), "\n")
+		}
+		if lines >= 100 {
+			t.Errorf("%s has %d lines", pattern, lines)
+		}
+	}
+}
+
 var botQuestions = flag.Int("bots.questions", 100, "how many questions each bot of examples/ is asked")
 
 // inFlight is how many questions may have no answer yet: fewer than a server lets

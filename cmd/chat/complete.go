@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -152,12 +153,7 @@ func (a *app) roomsOf(ctx context.Context, t target) []protocol.RoomInfo {
 	if t.addr == "" {
 		addrs = a.whereNow(ctx, pin)
 	}
-	config := identity.GuestTLS(func(key identity.Fingerprint) error {
-		if key != pin.Key {
-			return &identity.ChangedError{Name: pin.Name, Old: pin.Key, New: key}
-		}
-		return nil
-	})
+	config := protocol.ClientTLS(nil, protocol.Pinned(pin.Key, errors.New("it has another key")))
 	for _, addr := range addrs[:min(len(addrs), maxCandidates)] {
 		c, _, err := protocol.Dial(ctx, addr, config, &protocol.Hello{Software: serve.Software(), Nick: "completion", Bot: true})
 		if err != nil {

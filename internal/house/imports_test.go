@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"internal/wire":      {},
 	"internal/safetext":  {},
 	"internal/files":     {},
-	"internal/identity":  {"internal/files"},
+	"internal/identity":  {"protocol", "internal/files"},
 	"internal/config":    {},
 	"internal/house":     {},
 	"protocol":           {"internal/wire"},

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -14,10 +13,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"lanchat/internal/files"
+	"lanchat/protocol"
 )
 
 // FileName is the key file's name inside the directory given to [LoadOrCreate].
@@ -125,27 +124,16 @@ func create(name string) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity: cannot make a key: %w", err)
 	}
-	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: commonName(name)},
-		// Nobody checks the dates, since trust comes from the pin. They are wide, so
-		// that other tools accept the certificate too, and on a machine whose clock
-		// is wrong; the end is the one that RFC 5280 means by "none".
-		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:              time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	certificate, err := protocol.SelfSigned(key, commonName(name))
 	if err != nil {
-		return nil, fmt.Errorf("identity: cannot make a certificate: %w", err)
+		return nil, fmt.Errorf("identity: %w", err)
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("identity: cannot encode the key: %w", err)
 	}
 	var out bytes.Buffer
-	for _, b := range []*pem.Block{{Type: keyBlock, Bytes: pkcs8}, {Type: certBlock, Bytes: der}} {
+	for _, b := range []*pem.Block{{Type: keyBlock, Bytes: pkcs8}, {Type: certBlock, Bytes: certificate.Certificate[0]}} {
 		if err := pem.Encode(&out, b); err != nil {
 			return nil, fmt.Errorf("identity: cannot encode the key: %w", err)
 		}
@@ -199,7 +187,7 @@ func parse(data []byte) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its certificate: %w", err)
 	}
-	if err := acceptable(leaf); err != nil {
+	if _, err := protocol.Fingerprint(leaf); err != nil {
 		return nil, fmt.Errorf("its certificate: %w", err)
 	}
 	if !key.Public().(ed25519.PublicKey).Equal(leaf.PublicKey) {

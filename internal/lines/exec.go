@@ -130,7 +130,6 @@ func (t *tail) idle() bool { return !t.running && len(t.queue) == 0 }
 
 // enqueue takes an entry, if the program is to hear of it.
 func (t *tail) enqueue(e *protocol.Entry) {
-	t.printed = e.Seq
 	if t.Exec.wants(e) {
 		t.queue = append(t.queue, *e)
 	}

@@ -35,7 +35,7 @@ const tailPage = 500
 // Follow when ctx ends, or the client gives up, which is an error; and in any case
 // not while a program that it has started is running.
 func Tail(ctx context.Context, cfg TailConfig) error {
-	t := &tail{TailConfig: cfg, printer: printer{out: cfg.Out, json: cfg.JSON, loc: time.Local}}
+	t := &tail{TailConfig: cfg, room: protocol.Follower{Room: cfg.Room}, printer: printer{out: cfg.Out, json: cfg.JSON, loc: time.Local}}
 	t.done = make(chan answer, 1)
 	err := t.run(ctx)
 	t.finish()
@@ -45,7 +45,7 @@ func Tail(ctx context.Context, cfg TailConfig) error {
 func (t *tail) run(ctx context.Context) error {
 	cfg := t.TailConfig
 	if cfg.After != nil {
-		t.placed, t.printed = true, *cfg.After
+		t.placed, t.room.Cursor = true, *cfg.After
 	}
 	for {
 		if err := t.work(); err != nil || t.over && t.idle() {
@@ -76,13 +76,12 @@ type tail struct {
 	TailConfig
 	printer
 	execing
-	placed  bool   // printed says where to begin
-	printed uint64 // the last entry printed
-	seen    uint64 // the newest that came by itself
-	caught  bool   // everything before what comes by itself is printed
-	ref     uint32 // of the request under way
-	over    bool   // there is nothing more to print
-	gaveUp  error
+	room   protocol.Follower // its cursor is the last entry printed, or put into the queue
+	placed bool              // it says where to begin
+	caught bool              // everything before what comes by itself is printed
+	ref    uint32            // of the request under way
+	over   bool              // there is nothing more to print
+	gaveUp error
 }
 
 func (t *tail) apply(ev client.Event) error {
@@ -95,7 +94,8 @@ func (t *tail) apply(ev client.Event) error {
 	case client.WentUp:
 		if ev.Wiped {
 			t.complain("the server's log was wiped or replaced; this is the new one")
-			t.placed, t.printed, t.seen, t.caught = true, 0, 0, false
+			t.placed, t.room, t.caught = true, protocol.Follower{Room: t.Room}, false
+			t.room.Ask() // what comes before the answer to the next one has its place behind that
 		}
 		if !t.Follow {
 			return t.ask()
@@ -113,26 +113,16 @@ func (t *tail) received(m protocol.Message) error {
 			t.place(m.Head)
 			return t.ask()
 		}
-	case *protocol.Skipped: // more was missed than is sent by itself
-		if m.Room == t.Room && t.caught {
-			t.caught = false
-			return t.ask()
-		}
 	case *protocol.Page:
 		if m.Ref == t.ref {
 			return t.page(m)
 		}
-	case *protocol.Entry:
-		if m.Room != t.Room || m.Seq <= t.printed {
-			break
-		}
-		t.seen = m.Seq
+	case *protocol.Skipped, *protocol.Entry:
 		if t.caught && len(t.queue) >= execAhead {
 			t.caught, t.hungry = false, true
+			t.room.Ask() // once there is place again
 		}
-		if t.caught {
-			return t.print(m)
-		}
+		return t.take(m)
 	case *protocol.Error:
 		return m
 	}
@@ -143,7 +133,7 @@ func (t *tail) received(m protocol.Message) error {
 // is not missed.
 func (t *tail) place(head uint64) {
 	if !t.placed {
-		t.placed, t.printed = true, head-min(head, uint64(t.Last))
+		t.placed, t.room.Cursor = true, head-min(head, uint64(t.Last))
 	}
 }
 
@@ -156,7 +146,8 @@ func (t *tail) ask() error {
 	}
 	h := &protocol.History{Room: t.Room, Limit: 1}
 	if t.placed {
-		h.After, h.Oldest, h.Limit = t.printed, true, tailPage
+		h = t.room.Ask()
+		h.Limit = tailPage
 	}
 	ref, err := t.Engine.Request(h)
 	t.ref = ref
@@ -175,15 +166,24 @@ func (t *tail) page(m *protocol.Page) error {
 		t.place(head)
 		return t.ask()
 	}
-	for i := range m.Entries {
-		if err := t.print(&m.Entries[i]); err != nil {
+	return t.take(m)
+}
+
+// take prints what a message brings, and asks for more if that is needed.
+func (t *tail) take(m protocol.Message) error {
+	entries, more := t.room.Take(m)
+	for i := range entries {
+		if err := t.print(&entries[i]); err != nil {
 			return err
 		}
 	}
-	if m.More || t.printed < t.seen {
+	if more {
+		t.caught = false
 		return t.ask()
 	}
-	t.caught, t.over = true, !t.Follow
+	if _, last := m.(*protocol.Page); last {
+		t.caught, t.over = true, !t.Follow
+	}
 	return nil
 }
 
@@ -192,7 +192,6 @@ func (t *tail) print(e *protocol.Entry) error {
 		t.enqueue(e)
 		return nil
 	}
-	t.printed = e.Seq
 	return t.entry("", e)
 }
 
