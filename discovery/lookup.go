@@ -155,8 +155,10 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 	for asked := 0; ; {
 		select {
 		case <-ctx.Done():
+			s.takeRest(a)
 			return nil, context.Cause(ctx)
 		case <-end.C:
+			s.takeRest(a)
 			return a.nobody(), nil
 		case <-next.C:
 			if err := a.ask(ctx, s.want.Name, s.want.Last); err != nil {
@@ -166,14 +168,7 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 				next.Reset(time.Until(start.Add(s.schedule[asked])))
 			}
 		case h := <-a.heard:
-			heard, ok := a.arrived(h)
-			if !ok || !s.wanted(&heard.Beacon, heard.addr()) {
-				continue
-			}
-			if s.table.put(heard) == full {
-				continue
-			}
-			if wait := s.enough(&heard.Beacon); wait == 0 {
+			if wait := s.take(a, h); wait == 0 {
 				return nil, nil
 			} else if wait > 0 && !settling {
 				settling = true
@@ -181,5 +176,22 @@ func (s *search) run(ctx context.Context) (nobody, err error) {
 				next.Stop()
 			}
 		}
+	}
+}
+
+// take puts what was heard into the table, and tells what enough says of it.
+func (s *search) take(a *asker, h heard) time.Duration {
+	heard, ok := a.arrived(h)
+	if !ok || !s.wanted(&heard.Beacon, heard.addr()) || s.table.put(heard) == full {
+		return -1
+	}
+	return s.enough(&heard.Beacon)
+}
+
+// takeRest takes what came before the end. On a machine that stood still the end is
+// there at the same time as what came meanwhile, and select picks either.
+func (s *search) takeRest(a *asker) {
+	for range len(a.heard) { // not what a flood adds
+		s.take(a, <-a.heard)
 	}
 }

@@ -18,14 +18,15 @@ func TestLookupOnThisHost(t *testing.T) {
 	a, _ := announce(t, nil, cfg, want)
 	a.SetPeople(7)
 
-	began := time.Now()
-	list, err := Lookup(t.Context(), cfg, Want{Name: "bÜRO"})
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%+v, %v", list, err)
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("it took %v", took)
-	}
+	var list []Server
+	eventually(t, "a lookup takes less than a second", func() bool { // where the machine does not stand still
+		began := time.Now()
+		var err error
+		if list, err = Lookup(t.Context(), cfg, Want{Name: "bÜRO"}); err != nil || len(list) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		return time.Since(began) < time.Second && list[0].Answered
+	})
 	s := list[0]
 	if s.Name != want.Name || s.Key != want.Key || s.People != 7 || s.Flags != want.Flags || !s.Answered ||
 		s.Instance != a.Instance() || s.Addr != netip.MustParseAddrPort("127.0.0.1:25252") ||
@@ -45,7 +46,8 @@ func TestLookupEnds(t *testing.T) {
 	announce(t, nil, cfg, Announcement{Name: "other", Key: key(1)})
 	began := time.Now()
 	list, err := Lookup(t.Context(), cfg, Want{Name: "absent"})
-	if took := time.Since(began); !nothingFound(err) || len(list) > 0 || took < lookupTime || took > lookupTime+time.Second {
+	took := time.Since(began) // when exactly: TestLookupSchedule
+	if !nothingFound(err) || len(list) > 0 || took < lookupTime || took > lookupTime+patience {
 		t.Errorf("%v, %v after %v", list, err, took)
 	}
 
@@ -144,7 +146,7 @@ func TestBrowserBesideServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(query); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +164,7 @@ func TestBrowserBesideServer(t *testing.T) {
 	forge(t, cfg, &Goodbye{Instance: e.Instance, Key: e.Key, Seq: 1 << 30})
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(5 * time.Second); asked.Load() == 0; <-tick.C {
+	for deadline := time.Now().Add(patience); asked.Load() == 0; <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("the goodbye was not checked")
 		}
@@ -205,7 +207,7 @@ func TestNoAmplification(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	bare, err := encode(&Query{Token: token(1), Name: "room"})
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +250,7 @@ func TestTooLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	long := append(must(Append(nil, &Query{Token: token(1), Name: "room"})), 0)
 	for _, b := range [][]byte{long, append(long, make([]byte, 60<<10)...), must(Append(nil, &Query{Token: token(2), Name: "room"}))} {
 		if _, err := conn.Write(b); err != nil {

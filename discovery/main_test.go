@@ -119,10 +119,14 @@ func start(t *testing.T, h *netlab.Host, what string, run func(context.Context) 
 	return stop, done
 }
 
+// patience is how long a test waits for what has to come, where it does not ask how
+// soon. It is shorter than what a server that says nothing any more is listed for.
+const patience = 20 * time.Second
+
 // await waits until a browser's list fits.
 func await(t *testing.T, b *Browser, what string, fits func([]Server) bool) {
 	t.Helper()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for !fits(b.Servers()) {
 		select {
@@ -138,7 +142,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); <-tick.C {
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("waiting until %s", what)
 		}

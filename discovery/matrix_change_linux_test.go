@@ -129,7 +129,7 @@ func TestMatrixChanges(t *testing.T) {
 		all[n] = c.build(t, netlab.New(t))
 	}
 	for n, c := range all {
-		if !within(5*time.Second, func() bool { return at(c.browser.Servers(), c.before) }) {
+		if !within(patience, func() bool { return at(c.browser.Servers(), c.before) }) {
 			t.Errorf("%s: before, %+v", changes[n].name, c.browser.Servers())
 		}
 		if c.prepare != nil {
@@ -146,7 +146,7 @@ func TestMatrixChanges(t *testing.T) {
 		c.change()
 	}
 	took := make([]time.Duration, len(all))
-	within(noticed+time.Second, func() bool {
+	within(noticed, func() bool {
 		for n, c := range all {
 			if took[n] == 0 && at(c.browser.Servers(), cmp.Or(c.after, lobbyAddr)) {
 				took[n] = time.Since(began[n])
@@ -156,7 +156,7 @@ func TestMatrixChanges(t *testing.T) {
 	})
 	for n, c := range all {
 		t.Logf("%-31s noticed after %v", changes[n].name, took[n].Round(time.Millisecond))
-		if took[n] == 0 || took[n] > noticed {
+		if took[n] == 0 {
 			t.Errorf("%s: after %v, %+v", changes[n].name, noticed, c.browser.Servers())
 		}
 	}
@@ -168,7 +168,7 @@ func TestMatrixRestart(t *testing.T) {
 	server, client := twoHosts(netlab.New(t))
 	first := childOn(t, server, 0, "announce", "lobby", "1", "25252")
 	b := browse(t, client, Config{})
-	if !within(5*time.Second, func() bool { return at(b.Servers(), lobbyAddr) }) {
+	if !within(patience, func() bool { return at(b.Servers(), lobbyAddr) }) {
 		t.Fatalf("the first run: %+v", b.Servers())
 	}
 	first.kill()
@@ -189,7 +189,7 @@ func TestMatrixEnds(t *testing.T) {
 	closeTCP := accept(t, server)
 	_, stop := announce(t, server, Config{}, lobby())
 	b := browse(t, client, cfg)
-	if !within(5*time.Second, func() bool { return at(b.Servers(), lobbyAddr) }) {
+	if !within(patience, func() bool { return at(b.Servers(), lobbyAddr) }) {
 		t.Fatalf("not found: %+v", b.Servers())
 	}
 	began := time.Now()
@@ -200,7 +200,7 @@ func TestMatrixEnds(t *testing.T) {
 		limit *= matrixSlack
 	}
 	gone := func() bool { return len(b.Servers()) == 0 }
-	if !within(time.Until(began.Add(limit)), gone) {
+	if !within(limit, gone) {
 		t.Errorf("stopped, and there after %v: %+v", limit, b.Servers())
 	}
 	t.Logf("stopped cleanly: gone after %v", time.Since(began).Round(time.Millisecond))
@@ -209,7 +209,7 @@ func TestMatrixEnds(t *testing.T) {
 		return
 	}
 	victim := childOn(t, server, 0, "announce", "lobby", "1", "25252")
-	if !within(5*time.Second, func() bool { return at(b.Servers(), lobbyAddr) }) {
+	if !within(patience, func() bool { return at(b.Servers(), lobbyAddr) }) {
 		t.Fatalf("not found: %+v", b.Servers())
 	}
 	seen := b.Servers()[0].Seen

@@ -126,7 +126,7 @@ var passable = []topology{
 		mustIP(t, server, "addr flush dev eth0 scope global")
 		mustIP(t, client, "addr flush dev eth0 scope global")
 		for _, h := range []*netlab.Host{server, client} {
-			if !within(5*time.Second, func() bool { // an address that is not tried out yet cannot be used
+			if !within(patience, func() bool { // an address that is not tried out yet cannot be used
 				out, err := h.Command("ip", "-6", "-o", "addr", "show", "dev", "eth0", "-tentative").Output()
 				return err == nil && len(out) > 0
 			}) {

@@ -94,10 +94,7 @@ func TestMatrixUsers(t *testing.T) {
 	for name, port := range map[string]uint16{"first": 25252, "second": 40002} {
 		for from, addr := range map[*netlab.Host]string{host: "127.0.0.1", neighbour: serverAddr} {
 			want := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
-			list, err := lookupOn(t, from, Config{}, Want{Name: name})
-			if err != nil || len(list) != 1 || list[0].Addr != want {
-				t.Errorf("%s from %s: %+v, %v; want %v", name, from.Name, list, err, want)
-			}
+			found(t, from, name+" from "+from.Name, name, func(s Server) bool { return s.Addr == want })
 		}
 	}
 	if got := names(b.Servers()); !slices.Equal(got, []string{"first", "second"}) {

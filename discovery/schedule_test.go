@@ -80,6 +80,42 @@ func TestLookupReturns(t *testing.T) {
 	}
 }
 
+// stalling is a network on which listing the interfaces once takes very long, as
+// where the machine stands still.
+type stalling struct {
+	*fakeNetwork
+	after int // so many lists that take no time
+	long  time.Duration
+}
+
+func (n *stalling) links() ([]link, error) {
+	if n.after--; n.after == -1 {
+		time.Sleep(n.long)
+	}
+	return n.fakeNetwork.links()
+}
+
+// What has come counts, though the time was over before anybody looked at it.
+func TestLookupStalled(t *testing.T) {
+	for range 20 { // each time select may pick it by chance
+		synctest.Test(t, func(t *testing.T) {
+			n := &stalling{&fakeNetwork{all: twoLinks}, 1, 2 * lookupTime}
+			go func() {
+				time.Sleep(lookupAt[1] + time.Millisecond)
+				c := n.conn(t, ephemeral)
+				b := beaconOf(1)
+				a := b.answer(tokenOf(t, c))
+				c.arrive(t, a, 2, "10.77.0.1:25252")
+				c.arrive(t, a, 1, "127.0.0.1:25252")
+			}()
+			list, err := Lookup(t.Context(), Config{network: n}, Want{Name: "N"})
+			if err != nil || len(list) != 1 || list[0].Addr.Addr() != local || len(list[0].Others) != 1 {
+				t.Fatalf("%+v, %v", list, err)
+			}
+		})
+	}
+}
+
 // bubble runs an Announcer on a fake network.
 func bubble(t *testing.T, test func(t *testing.T, a *Announcer, c *fakeConn, stop func())) {
 	t.Helper()

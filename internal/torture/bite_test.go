@@ -23,7 +23,7 @@ func TestTheCheckBites(t *testing.T) {
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
-			r := torture(t, newEngine(t, newDisk(tt.fault)), plan{seed: flags.seed, length: 2 * time.Second, posts: 4000,
+			r := torture(t, newEngine(t, newDisk(tt.fault)), plan{seed: flags.seed, length: 2 * time.Second, posts: 4000, acks: 1000,
 				every: 300 * time.Millisecond, pause: 20 * time.Millisecond, peers: 4, users: 2})
 			if tt.want == "" {
 				t.Log(r)

@@ -24,6 +24,7 @@ type plan struct {
 	seed         uint64
 	length       time.Duration
 	kills, posts int
+	acks, skips  int           // go on until so many lines were acknowledged and gaps announced
 	every, pause time.Duration // at most, between two kills and behind one
 	peers, users int
 }
@@ -87,7 +88,7 @@ func torture(t *testing.T, to target, p plan) *report {
 	}
 	// A client of ours gives up when its very first try fails.
 	await(ctx, 20*time.Second, func() bool { return all(records, func(r *record) bool { return r.connected() > 0 }) })
-	kills := r.killer(ctx, begin)
+	kills := r.killer(ctx, begin, records)
 
 	r.quiet.Store(true)
 	r.await(ctx, records, "has lines that nobody acknowledges", func(r *record) bool { return r.waiting("") == 0 })
@@ -114,10 +115,22 @@ func torture(t *testing.T, to target, p plan) *report {
 	return r.report(kills, time.Since(begin), log, records)
 }
 
-// killer kills the server and starts it again until the run is long enough.
-func (r *run) killer(ctx context.Context, begin time.Time) (kills int) {
+// killer kills the server and starts it again until the run is long enough. Where all is
+// slow, little happens between two kills, and it takes several times as long until
+// enough has been at stake.
+func (r *run) killer(ctx context.Context, begin time.Time, records []*record) (kills int) {
 	rng := rand.New(rand.NewPCG(r.seed, 0))
-	for time.Since(begin) < r.length || kills < r.plan.kills {
+	enough := func() bool {
+		acks, skips := 0, 0
+		for _, rec := range records {
+			rec.mu.Lock()
+			acks += rec.acks
+			skips += rec.skips
+			rec.mu.Unlock()
+		}
+		return acks >= r.plan.acks && skips >= r.plan.skips
+	}
+	for time.Since(begin) < r.length || kills < r.plan.kills || !enough() && time.Since(begin) < r.length+time.Minute {
 		if !wait(ctx, upTo(rng, r.every)) {
 			break
 		}
