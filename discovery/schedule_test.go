@@ -85,12 +85,12 @@ func TestLookupReturns(t *testing.T) {
 type stalling struct {
 	*fakeNetwork
 	after int // so many lists that take no time
-	long  time.Duration
+	stall func()
 }
 
 func (n *stalling) links() ([]link, error) {
 	if n.after--; n.after == -1 {
-		time.Sleep(n.long)
+		n.stall()
 	}
 	return n.fakeNetwork.links()
 }
@@ -99,7 +99,7 @@ func (n *stalling) links() ([]link, error) {
 func TestLookupStalled(t *testing.T) {
 	for range 20 { // each time select may pick it by chance
 		synctest.Test(t, func(t *testing.T) {
-			n := &stalling{&fakeNetwork{all: twoLinks}, 1, 2 * lookupTime}
+			n := &stalling{&fakeNetwork{all: twoLinks}, 1, func() { time.Sleep(2 * lookupTime) }}
 			go func() {
 				time.Sleep(lookupAt[1] + time.Millisecond)
 				c := n.conn(t, ephemeral)
