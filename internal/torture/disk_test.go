@@ -22,7 +22,7 @@ type disk struct {
 	ids      map[protocol.ID]protocol.Entry
 	at       int64
 	appends  int
-	struck   int              // the append at which a fault that shows now and then last did
+	refused  int              // the append that refused a post last
 	unsynced []protocol.Entry // gone with a crash
 }
 
@@ -71,7 +71,8 @@ func (d *disk) Append(batch []roomlog.Record) error {
 			e.Seq, e.At, r.Known = known.Seq, known.At, true
 			continue
 		}
-		if d.fault == refusesOne && i == 0 && d.strikes() {
+		if d.fault == refusesOne && i == 0 && d.appends >= d.refused+5 {
+			d.refused = d.appends
 			r.Err = fmt.Errorf("%w: for once", roomlog.ErrUnavailable)
 			continue
 		}
@@ -80,7 +81,7 @@ func (d *disk) Append(batch []roomlog.Record) error {
 		d.rooms[e.Room] = append(d.rooms[e.Room], *e)
 		d.ids[e.ID] = *e
 		// Early, since others hear of that entry only when they are told the next.
-		if d.fault == renumbers && d.at < 900 && i == len(batch)-1 && d.strikes() {
+		if d.fault == renumbers && d.at < 900 && i == len(batch)-1 {
 			r.Known = true // so that nobody but the sender hears of it
 			e.Seq++
 		}
@@ -92,17 +93,6 @@ func (d *disk) Append(batch []roomlog.Record) error {
 	return nil
 }
 
-// strikes says whether a fault shows that does so now and then: where it can, and was not
-// for three appends. Where all is slow a run has few of them, and of these the one that
-// is due may be no place for it.
-func (d *disk) strikes() bool {
-	if d.appends-d.struck < 3 {
-		return false
-	}
-	d.struck = d.appends
-	return true
-}
-
 // crash loses what was not kept.
 func (d *disk) crash() {
 	d.mu.Lock()
@@ -112,11 +102,12 @@ func (d *disk) crash() {
 		delete(d.ids, e.ID)
 	}
 	d.unsynced = nil
+	// Half of it: what was taken last may have been acknowledged to nobody.
 	if lobby := d.rooms[rooms[0]]; d.fault == forgetsRoom && len(lobby) > 10 {
-		for _, e := range lobby[len(lobby)-10:] {
+		for _, e := range lobby[len(lobby)/2:] {
 			delete(d.ids, e.ID)
 		}
-		d.rooms[rooms[0]] = lobby[:len(lobby)-10]
+		d.rooms[rooms[0]] = lobby[:len(lobby)/2]
 	}
 }
 
