@@ -133,13 +133,14 @@ func (l Limits) onWire() protocol.Limits {
 
 // The bounds that are no matter of taste.
 const (
-	replyBytes     = 256 << 10 // unread replies behind which a session is not read
-	writeBytes     = 64 << 10  // what one write takes of a room at most
-	writePiece     = 64 << 10  // what must be taken within protocol.WriteTimeout
-	tailMin        = 32 << 10  // a room's tail in memory, for each kind of door,
-	tailEach       = 16 << 10  // and so much more for each who reads it,
-	tailMax        = 4 << 20   // but no more than this
-	logBytes       = 128 << 10 // what is read from the log at once, where the tail is too short
+	replyBytes     = 256 << 10              // unread replies behind which a session is not read
+	writeBytes     = 64 << 10               // what one write takes of a room at most
+	writePiece     = 64 << 10               // what must be taken within protocol.WriteTimeout
+	tailMin        = 32 << 10               // a room's tail in memory, for each kind of door,
+	tailEach       = 16 << 10               // and so much more for each who reads it,
+	tailMax        = 4 << 20                // but no more than this
+	logBytes       = 128 << 10              // what is read from the log at once, where the tail is too short
+	catchUpRest    = 100 * time.Millisecond // between two such, at most
 	eventTailBytes = 32 << 10
 	replayMax      = 1_000           // entries that a join replays
 	pageBytes      = 60 << 10        // of a list, so that it fits a frame

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"lanchat/internal/roomlog"
 	"lanchat/protocol"
@@ -206,8 +207,16 @@ func (f *follow) gather(ss *session, out *output) error {
 	return nil
 }
 
-// fromLog adds entries that the tail no longer holds.
+// fromLog adds entries that the tail no longer holds. Where there are many, whoever has
+// fallen behind takes a third of a processor to catch up, and leaves the rest to those who
+// have not.
 func (f *follow) fromLog(ss *session, out *output, head uint64) error {
+	began := time.Now()
+	defer func() {
+		if f.cursor < head {
+			time.Sleep(min(2*time.Since(began), catchUpRest))
+		}
+	}()
 	encode := encoders[ss.door.kind()]
 	ss.srv.stats.logReads.Add(1)
 	entries, _, err := ss.srv.log.Read(context.Background(), roomlog.Range{
