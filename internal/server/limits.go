@@ -43,7 +43,7 @@ type Limits struct {
 	RequestRate   int // requests a second of one user, of every kind that has no rate of its own
 	RequestBurst  int // at once
 	PageRate      int // joins, pages of history and lists a second of one user
-	PageBurst     int // at once; a guest a fifth of them
+	PageBurst     int // at once
 	SearchRate    int // searches a second of one user
 	SearchBurst   int // at once
 	NickRate      int // changes of nick a minute of one user

@@ -252,7 +252,7 @@ func TestAWholeRoomBehindOneAddressGetsIn(t *testing.T) {
 // and who asks for much again and again waits.
 func TestAGuestIsSentTheNewestAtFirst(t *testing.T) {
 	const total = 600
-	s, addr := startTLS(t, func(c *Config) { c.Limits.PageRate, c.Limits.PageBurst = 2, 35 }) // of a guest 7
+	s, addr := startTLS(t, func(c *Config) { c.Limits.PageRate, c.Limits.PageBurst = 2, 7 })
 	ann := connectTLS(t, addr, newKey(t), "ann")
 	ann.join("lobby", 0)
 	for i := range total {

@@ -142,22 +142,12 @@ func (ss *session) allowances() (own, common *allowance) {
 	return own, &ss.link.share.allowance
 }
 
-// pace is that of a session's own user. A guest, who can come again as somebody else, has
-// a fifth of the pages at once.
-func (ss *session) pace(a action) pace {
-	p := ss.srv.limits.pace(a)
-	if a == paging && ss.person.guest {
-		p.burst = max(1, p.burst/5)
-	}
-	return p
-}
-
 // waitFor lets the session wait until it may do something. What it has sent stays in
 // the socket meanwhile, so that order holds.
 func (ss *session) waitFor(a action) {
 	now := time.Now()
 	own, common := ss.allowances()
-	wait := own[a].take(now, ss.pace(a))
+	wait := own[a].take(now, ss.srv.limits.pace(a))
 	if common != nil {
 		wait = max(wait, common[a].take(now, ss.srv.limits.shared(a)))
 	}
@@ -186,7 +176,7 @@ func (ss *session) isBusy() bool {
 	now := time.Now()
 	l := &ss.srv.limits
 	own, common := ss.allowances()
-	return own[posting].used(now, ss.pace(posting)) || common != nil &&
+	return own[posting].used(now, l.pace(posting)) || common != nil &&
 		(common[posting].used(now, l.shared(posting)) || ss.link.share.allowance[arriving].used(now, l.pace(arriving)))
 }
 
@@ -195,7 +185,7 @@ func (ss *session) charge(a action, times int) {
 	now := time.Now()
 	own, common := ss.allowances()
 	for range times {
-		own[a].take(now, ss.pace(a))
+		own[a].take(now, ss.srv.limits.pace(a))
 		if common != nil {
 			common[a].take(now, ss.srv.limits.shared(a))
 		}
@@ -206,7 +196,7 @@ func (ss *session) charge(a action, times int) {
 func (ss *session) mayNow(a action) time.Duration {
 	now := time.Now()
 	own, common := ss.allowances()
-	wait := own[a].try(now, ss.pace(a))
+	wait := own[a].try(now, ss.srv.limits.pace(a))
 	if wait == 0 && common != nil {
 		if wait = common[a].try(now, ss.srv.limits.shared(a)); wait > 0 {
 			own[a].giveBack()

@@ -31,7 +31,7 @@ func sessionOf(t testing.TB, s *Server, nick string) *session {
 // TestWhoDoesNotReadIsNotRead: a client that asks and asks and does not take the
 // answers is no longer listened to. When it reads at last, all answers are there.
 func TestWhoDoesNotReadIsNotRead(t *testing.T) {
-	s, addr := start(t, func(c *Config) { c.Limits.PageBurst = 50_000 }) // of a guest 10,000
+	s, addr := start(t, func(c *Config) { c.Limits.PageBurst = 10_000 })
 	b := newBystanders(t, addr)
 	for range 10 {
 		b.ann.say("lobby", strings.Repeat("x", 1000))
