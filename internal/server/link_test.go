@@ -183,7 +183,6 @@ func TestNoWorkerWaitsForASocket(t *testing.T) {
 		defer s.fanout.mu.Unlock()
 		return s.fanout.workers == 0 && len(s.fanout.due) == 0
 	})
-	if !stuck() {
-		t.Error("a stalled reader is not waited for")
-	}
+	// Who has fallen far behind is not waited for while it is given more from the log.
+	waitFor(t, stuck)
 }
