@@ -30,7 +30,8 @@ type crowd struct {
 	addr   string
 	all    []*person
 	byUser map[protocol.UserID]*person
-	phase  atomic.Int32 // measured now; those said in another one are not
+	byKey  map[string]*person // by what nicks are compared by
+	phase  atomic.Int32       // measured now; those said in another one are not
 
 	mu      sync.Mutex
 	wrongs  int
@@ -93,7 +94,7 @@ func nickOf(n int) string { return fmt.Sprintf("Pascale-%02d", n) }
 // gather connects everybody. The first one's nick is what the thief is after.
 func gather(t *testing.T, addr string) *crowd {
 	t.Helper()
-	c := &crowd{addr: addr, byUser: map[protocol.UserID]*person{}, foreign: map[string]struct{}{}}
+	c := &crowd{addr: addr, byUser: map[protocol.UserID]*person{}, byKey: map[string]*person{}, foreign: map[string]struct{}{}}
 	dir := t.TempDir()
 	for n := range people {
 		id, err := identity.LoadOrCreate(fmt.Sprintf("%s/%d", dir, n), nickOf(n))
@@ -114,6 +115,9 @@ func gather(t *testing.T, addr string) *crowd {
 		t.Cleanup(func() { p.done.Store(true); conn.Close() })
 		c.all = append(c.all, p)
 		c.byUser[p.user] = p
+		for _, key := range nicks.Keys(p.nick) {
+			c.byKey[key] = p
+		}
 	}
 	var joins sync.WaitGroup
 	for _, p := range c.all {
@@ -296,8 +300,8 @@ func (c *crowd) look(user protocol.UserID, nick string) {
 	if seen {
 		return
 	}
-	for _, p := range c.all {
-		if nicks.Same(nick, p.nick) {
+	for _, key := range nicks.Keys(nick) {
+		if p := c.byKey[key]; p != nil {
 			c.wrong("a stranger is called %q, as %s is", nick, p.nick)
 		}
 	}

@@ -11,8 +11,9 @@ import (
 	"lanchat/protocol"
 )
 
-// What is in no hurry is committed together, with the next entry that is, or when there
-// is much of it, or after a tenth of a second; and a poster's entries keep their order.
+// What is in no hurry is committed together, and not with what is: a little after that,
+// or when there is much of it, or after a tenth of a second; and a poster's entries keep
+// their order.
 func TestLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Local(NewMemory())
@@ -54,30 +55,46 @@ func TestLater(t *testing.T) {
 		}
 		are()
 		time.Sleep(laterMost - n*10*time.Millisecond)
-		first := []string{"0", "1", "2", "3", "4"}
-		are(first)
+		all := [][]string{{"0", "1", "2", "3", "4"}}
+		are(all...)
 
 		submit(0, false, "a")
-		submit(0, true, "b")
-		submit(1, true, "c")
-		second := []string{"a", "b", "c"}
-		are(first, second)
-		time.Sleep(time.Second) // nothing is left that would make anything due
-		are(first, second)
+		submit(1, false, "b")
+		submit(0, true, "c") // whose a waits
+		all = append(all, []string{"a", "b", "c"})
+		are(all...)
+		time.Sleep(time.Second) // nothing is left that would be committed
+		are(all...)
 
 		submit(2, false, "d")
-		time.Sleep(laterMost)
-		are(first, second, []string{"d"})
+		submit(0, true, "e")
+		all = append(all, []string{"e"})
+		are(all...)
+		time.Sleep(laterAfter)
+		all = append(all, []string{"d"})
+		are(all...)
+
+		submit(2, false, "g")
+		for range laterMost / (10 * time.Millisecond) { // without end, and with no time for it in between
+			submit(0, true, "h")
+			all = append(all, []string{"h"})
+			are(all...)
+			time.Sleep(10 * time.Millisecond)
+		}
+		all = append(all, []string{"g"})
+		are(all...)
+
 		var many []string
-		for i := range gatherUpTo {
+		for i := range laterUpTo {
 			submit(i%n, false, fmt.Sprint("many ", i))
 			many = append(many, fmt.Sprint("many ", i))
 		}
-		are(first, second, []string{"d"}, many)
-		submit(3, false, "e")
+		all = append(all, many)
+		are(all...)
+		submit(3, false, "last")
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		are(first, second, []string{"d"}, many, []string{"e"})
+		are(append(all, []string{"last"})...)
 	})
 }

@@ -9,9 +9,6 @@ import (
 	"lanchat/protocol"
 )
 
-// laterMost is how long an entry that is in no hurry waits for one that is.
-const laterMost = 100 * time.Millisecond
-
 // queueBytes is how much may wait for the next commit, in bytes; Submit waits
 // above it.
 const queueBytes = 64 << 20
@@ -23,6 +20,7 @@ func Local(store Store) Log {
 	l := &local{Store: store, ended: make(chan struct{})}
 	_, l.durable = store.(*SQLite)
 	l.wake.L, l.space.L = &l.mu, &l.mu
+	l.later.log = l
 	go l.commitAll()
 	return l
 }
@@ -37,9 +35,8 @@ type local struct {
 	wake   sync.Cond // there is something to commit now, or the log is closed
 	space  sync.Cond // the queue has become shorter
 	queue  []submission
-	bytes  int
-	due    bool        // the queue is to be committed now
-	later  *time.Timer // makes it due; nil: nothing has asked for that
+	bytes  int // of the queue and of later
+	later  unhurried
 	closed bool
 }
 
@@ -52,6 +49,9 @@ type submission struct {
 type Poster struct {
 	log  *local
 	done func(*protocol.Entry, error)
+	// later counts the times that what is in no hurry was committed, when an entry of
+	// this poster joined it last; 0: none did.
+	later uint64
 	// broken is why this poster's posts are refused from now on; the committing
 	// goroutine owns it.
 	broken error
@@ -68,11 +68,6 @@ func (l *local) Poster(done func(*protocol.Entry, error)) *Poster {
 // ErrClosed. Submit waits while very much is waiting to be committed.
 func (p *Poster) Submit(e protocol.Entry) error { return p.submit(e, true) }
 
-// SubmitLater is Submit for an entry that is in no hurry: it is committed with the next
-// one that is, of any poster, or when 32 wait, or after 100 ms. A poster's entries keep
-// their order, whichever way they were submitted.
-func (p *Poster) SubmitLater(e protocol.Entry) error { return p.submit(e, false) }
-
 func (p *Poster) submit(e protocol.Entry, now bool) error {
 	l := p.log
 	l.mu.Lock()
@@ -83,42 +78,31 @@ func (p *Poster) submit(e protocol.Entry, now bool) error {
 	if l.closed {
 		return ErrClosed
 	}
-	l.queue = append(l.queue, submission{p, e})
 	l.bytes += e.MaxSize()
-	switch {
-	case now || len(l.queue) >= gatherUpTo || l.bytes > queueBytes:
-		l.isDue()
-	case l.later == nil:
-		l.later = time.AfterFunc(laterMost, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.isDue()
-		})
+	if !now {
+		l.later.add(submission{p, e})
+		return nil
 	}
+	l.later.passedBy(p)
+	l.queue = append(l.queue, submission{p, e})
+	l.wake.Signal()
 	return nil
 }
 
-// isDue has the queue committed. l.mu is held.
-func (l *local) isDue() {
-	l.due = true
-	l.wake.Signal()
-}
-
-// take waits until the queue is to be committed and takes it, leaving the emptied one
+// take waits until there is something to commit and takes it, leaving the emptied queue
 // that is given. It is empty when the log is closed.
 func (l *local) take(queue []submission) []submission {
 	clear(queue)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !l.closed && (!l.due || len(l.queue) == 0) {
+	for !l.closed && len(l.queue) == 0 {
 		l.wake.Wait()
 	}
-	if l.later != nil {
-		l.later.Stop() // where it was too late, it finds nothing, or something a little early
-		l.later = nil
+	if l.closed {
+		l.later.end()
 	}
 	queue, l.queue = l.queue, queue[:0]
-	l.bytes, l.due = 0, false
+	l.bytes = l.later.bytes
 	l.space.Broadcast()
 	return queue
 }

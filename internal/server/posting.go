@@ -116,8 +116,7 @@ func (ss *session) said(m *protocol.Post) bool {
 
 // submit hands an entry to the log, as fast as the rate limit lets it. What comes in
 // masses is in no hurry: twenty of those who post it are one commit then, and one write
-// to each who hears it, in place of twenty, and mostly they go with what somebody else
-// says.
+// to each who hears it, in place of twenty, and what others say does not wait behind it.
 func (ss *session) submit(e *protocol.Entry, before func()) {
 	ss.waitFor(posting)
 	hand := ss.poster.Submit
