@@ -12,12 +12,12 @@ var floors = []struct {
 	id    string // of the row
 	bound float64
 }{
-	{"A memory", 0.25},       // deliveries/s ÷ batched relay
-	{"A durable", 0.12},      //
-	{"A durable-tls", 0.09},  //
-	{"B durable", 2.0},       // CPU of a delivery ÷ inline relay, at most
-	{"C durable", 3.0},       //
-	{"D memory durable", 40}, // KiB of a silent connection, at most
+	{"A memory", 0.28},       // deliveries/s ÷ batched relay
+	{"A durable", 0.15},      //
+	{"A durable-tls", 0.11},  //
+	{"B durable", 1.6},       // CPU of a delivery ÷ inline relay, at most
+	{"C durable", 2.6},       //
+	{"D memory durable", 20}, // KiB of a silent connection, at most
 }
 
 // checkFloors measures shortly; what is below its floor is measured once more, since a
