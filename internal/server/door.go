@@ -161,7 +161,7 @@ func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*sessio
 		}
 		return nil, err
 	}
-	d.conn = conn
+	d.over(conn)
 	return ss, nil
 }
 
@@ -171,7 +171,13 @@ func randomUser() (u protocol.UserID) {
 }
 
 // native is the door for frames.
-type native struct{ conn *protocol.Conn }
+type native struct {
+	conn *protocol.Conn
+	out  net.Conn // what conn writes to
+}
+
+// over opens the door over a connection that has shaken hands.
+func (d *native) over(c *protocol.Conn) { d.conn, d.out = c, c.NetConn() }
 
 func (d *native) kind() doorKind                  { return nativeDoor }
 func (d *native) await() error                    { return d.conn.Await() }
@@ -181,7 +187,7 @@ func (d *native) close()                          { hangUp(d.conn.NetConn()) }
 
 func (d *native) write(b []byte) error {
 	// Not by WriteFrames: there is one writer, and the link sees to deadlines.
-	_, err := d.conn.NetConn().Write(b)
+	_, err := d.out.Write(b)
 	return err
 }
 

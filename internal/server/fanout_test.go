@@ -16,7 +16,7 @@ func TestAPosterIsAnsweredInOneWrite(t *testing.T) {
 	defer a.Close()
 	d := &native{}
 	l := &link{Conn: b, stats: &s.stats, share: s.addresses.hold(netip.Addr{}, 1)}
-	d.conn = protocol.NewConn(l)
+	d.over(protocol.NewConn(l))
 	ss := s.newSession(d, l)
 	if _, err := s.people.arrive(ss, randomUser(), true, "ann"); err != nil {
 		t.Fatal(err)

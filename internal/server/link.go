@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,8 @@ type link struct {
 	share *share     // of that address
 	first byte       // was read to find out which door it is for,
 	again bool       // and is to be read once more
+
+	isFull atomic.Bool // something waits for flush
 
 	mu   sync.Mutex      // TLS answers a peer's key update from the reader
 	raw  syscall.RawConn // nil: all that is written is kept for flush
@@ -90,15 +93,9 @@ func (l *link) Write(b []byte) (int, error) {
 		return taken, errRest
 	}
 	l.rest = append(l.rest, b[taken:]...)
+	l.isFull.Store(true)
 	l.full()
 	return len(b), nil
-}
-
-// isFull reports whether something waits for flush.
-func (l *link) isFull() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.rest) > 0
 }
 
 // flush waits until the kernel has taken all that was written. Each piece has
@@ -122,6 +119,7 @@ func (l *link) flush() error {
 		b = b[n:]
 	}
 	l.rest = nil // an idle connection holds no buffer
+	l.isFull.Store(false)
 	return l.Conn.SetWriteDeadline(time.Time{})
 }
 

@@ -78,7 +78,7 @@ func TestWritesDoNotWait(t *testing.T) {
 				}
 			}
 			for range 2 {
-				for !l.isFull() {
+				for !l.isFull.Load() {
 					write()
 				}
 				write() // there is a rest already

@@ -167,7 +167,7 @@ func TestNewsDuringTheHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	connectTLS(t, addr, key, "anna")
-	d.conn = protocol.NewConn(l)
+	d.over(protocol.NewConn(l))
 	s.running.Add(1)
 	ss.serve()
 	if m, err := protocol.NewConn(a).Read(); err != nil || m.(*protocol.Nick).Nick != "anna" {

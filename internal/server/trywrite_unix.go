@@ -14,27 +14,28 @@ type attempt struct {
 	b   []byte
 	n   int
 	err error
-	run func(fd uintptr) (done bool)
+	run func(fd uintptr)
 }
 
 var attempts = sync.Pool{New: func() any {
 	a := new(attempt)
-	a.run = func(fd uintptr) bool {
+	a.run = func(fd uintptr) {
 		for {
-			a.n, a.err = syscall.Write(int(fd), a.b)
-			if a.err != syscall.EINTR {
-				return true // also where the socket is full: nobody waits
+			if a.n, a.err = send(fd, a.b); a.err != syscall.EINTR {
+				return
 			}
 		}
 	}
 	return a
 }}
 
-// tryWrite writes what a socket takes at once, which may be nothing.
+// tryWrite writes what a socket takes at once, which may be nothing. One goroutine at a
+// time may call it, and none beside that writes to the socket in another way: it does
+// not ask RawConn for the right to write, which also gets ready for waiting.
 func tryWrite(c syscall.RawConn, b []byte) (n int, err error) {
 	a := attempts.Get().(*attempt)
 	a.b = b
-	err = c.Write(a.run)
+	err = c.Control(a.run)
 	n, tried := a.n, a.err
 	a.b, a.n, a.err = nil, 0, nil
 	attempts.Put(a)

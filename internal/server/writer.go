@@ -92,7 +92,7 @@ const (
 // sendSome makes at most one write, of what there is now: first the replies,
 // then of each room what lies behind the cursor.
 func (ss *session) sendSome(mayWait bool) (then, error) {
-	if !mayWait && ss.link.isFull() {
+	if !mayWait && ss.link.isFull.Load() {
 		return sendWaiting, nil
 	}
 	ss.mu.Lock()
