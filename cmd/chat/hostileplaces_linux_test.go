@@ -98,19 +98,20 @@ func TestHostileNamesOnTheNetwork(t *testing.T) {
 			t.Parallel()
 			harm := newSite(t)
 			harm.announceHostile(t, all, harmless)
-			shows := func(s *site, name string) []byte {
+			shows := func(s *site, first, name string) []byte {
 				cmd := s.command("chat", "--nick", "zoe")
 				cmd.Env = append(home(t), "TERM="+term)
 				p := startInPty(t, 160, 120, cmd)
-				p.see(name)
+				p.see(first)
 				p.resize(160, 119) // then all of it is drawn once more
 				p.see(name)
 				p.type_("\x03")
 				p.wait(10 * time.Second)
 				return p.everything()
 			}
-			want, _ := controls(shows(harm, "sxxxx"))
-			got, _ := controls(shows(s, "s[red]red[-]"))
+			// What is wide is drawn with control functions that nothing else is.
+			want, _ := controls(shows(harm, "你", "sxxxx"))
+			got, _ := controls(shows(s, "s[red]red[-]", "s[red]red[-]"))
 			sameControls(t, want, got)
 		})
 	}
