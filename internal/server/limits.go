@@ -138,6 +138,8 @@ const (
 	writePiece     = 64 << 10               // what must be taken within protocol.WriteTimeout
 	tailMin        = 32 << 10               // a room's tail in memory, for each kind of door,
 	tailEach       = 16 << 10               // and so much more for each who reads it,
+	tailFew        = 16                     // but from so many on
+	tailMore       = 64 << 10               // so much for each further one,
 	tailMax        = 4 << 20                // but no more than this
 	logBytes       = 128 << 10              // what is read from the log at once, where the tail is too short
 	catchUpRest    = 100 * time.Millisecond // between two such, at most

@@ -125,8 +125,11 @@ func (r *room) add(f *follow) {
 
 // tailLimit is how long a tail is for so many readers. What it saves is that
 // each of them has the entries read and encoded again who falls behind it; and
-// thousands of rooms with one reader each must not take much.
-func tailLimit(readers int) int { return min(tailMin+readers*tailEach, tailMax) }
+// thousands of rooms with few readers each must not take much. Where there are many,
+// those who fall behind slow the others down, until all have fallen behind.
+func tailLimit(readers int) int {
+	return min(tailMin+min(readers, tailFew)*tailEach+max(readers-tailFew, 0)*tailMore, tailMax)
+}
 
 // remove removes a follower, and its membership. It is false when that was done
 // before: a session may leave while it is put out.

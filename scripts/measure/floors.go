@@ -12,7 +12,7 @@ var floors = []struct {
 	id    string // of the row
 	bound float64
 }{
-	{"A memory", 0.15},       // deliveries/s ÷ batched relay: it varies by itself, docs/performance.md says why
+	{"A memory", 0.25},       // deliveries/s ÷ batched relay
 	{"A durable", 0.15},      //
 	{"A durable-tls", 0.11},  //
 	{"B durable", 1.6},       // CPU of a delivery ÷ inline relay, at most
