@@ -242,10 +242,16 @@ func (a *asker) checkLog() {
 		if err := c.Write(&protocol.History{Ref: 1, Room: protocol.DefaultRoom, After: last, Oldest: true}); err != nil {
 			a.Fatal(err)
 		}
-		m, err := c.Read()
-		page, ok := m.(*protocol.Page)
-		if !ok {
-			a.Fatal(m, err)
+		var page *protocol.Page
+		for page == nil { // "slow" may come before it
+			m, err := c.Read()
+			if err != nil {
+				a.Fatal(err)
+			}
+			if e, ok := m.(*protocol.Error); ok {
+				a.Fatal(e)
+			}
+			page, _ = m.(*protocol.Page)
 		}
 		for _, e := range page.Entries {
 			last = e.Seq

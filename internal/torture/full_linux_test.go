@@ -55,7 +55,7 @@ func TestTalkOnAFullDisk(t *testing.T) {
 	}
 	// Reading goes on meanwhile.
 	reader := &run{target: server}
-	log, err := reader.readAll(t.Context())
+	log, err := reader.readAll(t.Context(), nil)
 	if err != nil || len(log["lobby"]) < acked {
 		t.Errorf("on the full disk %d entries can be read, %v; %d were acknowledged", len(log["lobby"]), err, acked)
 	}
@@ -70,7 +70,7 @@ func TestTalkOnAFullDisk(t *testing.T) {
 	if bye := hear(t, dial(t, server.addr(), "talker"), r, 0); bye != nil {
 		t.Fatalf("with space again the server says %+v", bye)
 	}
-	if log, err = reader.readAll(t.Context()); err != nil {
+	if log, err = reader.readAll(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	j.check(log, []*record{r})

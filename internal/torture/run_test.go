@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -92,7 +93,11 @@ func torture(t *testing.T, to target, p plan) *report {
 
 	r.quiet.Store(true)
 	r.await(ctx, records, "has lines that nobody acknowledges", func(r *record) bool { return r.waiting("") == 0 })
-	log, err := r.readAll(ctx)
+	id, err := identity.LoadOrCreate(filepath.Join(t.TempDir(), "id"), "torture")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := r.readAll(ctx, id.ClientTLS(nil))
 	if err != nil {
 		r.wrong(other, "reading the log in the end: %v", err)
 	}
@@ -162,9 +167,9 @@ func (r *run) await(ctx context.Context, records []*record, complaint string, co
 	}
 }
 
-// readAll reads the log as a client does, by pages.
-func (r *run) readAll(ctx context.Context) (entries, error) {
-	c, _, err := protocol.Dial(ctx, r.addr(), nil, &protocol.Hello{Nick: "reader"})
+// readAll reads the log as a client does, by pages. Those of a guest, who has no config, are smaller.
+func (r *run) readAll(ctx context.Context, config *tls.Config) (entries, error) {
+	c, _, err := protocol.Dial(ctx, r.addr(), config, &protocol.Hello{Nick: "reader"})
 	if err != nil {
 		return nil, err
 	}
@@ -175,22 +180,35 @@ func (r *run) readAll(ctx context.Context) (entries, error) {
 			if err := c.Write(&protocol.History{Ref: 1, Room: room, After: uint64(len(log[room])), Oldest: true}); err != nil {
 				return log, err
 			}
-			m, err := c.Read()
-			if err != nil {
-				return log, err
-			}
-			if e, ok := m.(*protocol.Error); ok && e.Code == protocol.CodeNotFound {
+			page, err := answer(c)
+			if e, ok := err.(*protocol.Error); ok && e.Code == protocol.CodeNotFound {
 				break // nothing was ever said there
 			}
-			page, ok := m.(*protocol.Page)
-			if !ok {
-				return log, fmt.Errorf("%+v instead of a page of %s", m, room)
+			if err != nil {
+				return log, fmt.Errorf("a page of %s: %w", room, err)
 			}
 			log[room] = append(log[room], page.Entries...)
 			more = page.More && len(page.Entries) > 0
 		}
 	}
 	return log, nil
+}
+
+// answer reads the page that was asked for. Before it, the server may say that so many
+// pages are not to be had so soon.
+func answer(c *protocol.Conn) (*protocol.Page, error) {
+	for {
+		m, err := c.Read()
+		if err != nil {
+			return nil, err
+		}
+		switch m := m.(type) {
+		case *protocol.Page:
+			return m, nil
+		case *protocol.Error:
+			return nil, m
+		}
+	}
 }
 
 // reopen ends the server and looks at its file: it has what the server has told.
