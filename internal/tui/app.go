@@ -215,6 +215,11 @@ func (u *chat) pump(ctx context.Context, update func(draw bool, f func())) {
 			}
 		}
 		draw := !page && len(batch) < maxBatch || time.Since(drawn) >= frame
+		select {
+		case has := <-u.focus: // who looked away before this was said is to be told of it
+			update(false, func() { u.focused(has) })
+		default:
+		}
 		update(draw, apply)
 		if draw {
 			drawn, owed = time.Now(), nil
