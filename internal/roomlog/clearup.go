@@ -11,22 +11,6 @@ import (
 // This file is what comes behind the removal of entries and of texts: the index,
 // the file and the write-ahead log hold nothing of them any longer, and shrink.
 
-// openClearing opens a connection for such work. What it does need not be on the
-// disk at once; and emptying the write-ahead log does not wait for a reader, as
-// posting would wait with it: there is no busy_timeout.
-func openClearing(s *SQLite) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(0)"))
-	if err != nil {
-		return nil, nil, err
-	}
-	db.SetMaxOpenConns(1)
-	conn, err := db.Conn(context.Background())
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return db, conn, nil
-}
-
 // repeat takes steps until there is nothing more to do. Between two it rests for
 // as long as one took: the other half of the time belongs to posting alone.
 func (s *SQLite) repeat(ctx context.Context, step func(context.Context) (more bool, err error)) (did bool, err error) {

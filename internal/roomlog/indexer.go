@@ -4,12 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -17,16 +15,11 @@ import (
 )
 
 // indexer does what may come behind a commit: the full-text index, and the read
-// markers. It has a connection of its own that does not wait for the disk: what
-// a crash takes of the index is indexed again, because the index itself says how
-// far it has come.
+// markers. What a crash takes of the index is indexed again, because the index itself
+// says how far it has come.
 type indexer struct {
-	s    *SQLite
-	db   *sql.DB
-	conn *sql.Conn
-	wake chan struct{}
-	quit context.CancelFunc
-	done sync.WaitGroup
+	behind
+	s *SQLite
 }
 
 const (
@@ -36,49 +29,18 @@ const (
 )
 
 func newIndexer(s *SQLite) (*indexer, error) {
-	x := &indexer{s: s, wake: make(chan struct{}, 1)}
-	var err error
-	if x.db, err = sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(10000)&_txlock=immediate")); err != nil {
+	x := &indexer{s: s}
+	if err := x.open(s, waitsForOthers); err != nil {
 		return nil, err
 	}
-	x.db.SetMaxOpenConns(1)
-	if x.conn, err = x.db.Conn(context.Background()); err != nil {
-		return nil, errors.Join(err, x.db.Close())
-	}
-	ctx, quit := context.WithCancel(context.Background())
-	x.quit = quit
-	x.done.Go(func() { x.run(ctx) })
+	x.start(x.run)
 	x.wakeUp() // what the last process has left
 	return x, nil
 }
 
-func (x *indexer) wakeUp() {
-	select {
-	case x.wake <- struct{}{}:
-	default:
-	}
-}
-
-// stop ends the goroutine and closes the connection.
-func (x *indexer) stop() error {
-	x.quit()
-	x.done.Wait()
-	return errors.Join(x.conn.Close(), x.db.Close())
-}
-
 func (x *indexer) run(ctx context.Context) {
 	var markers time.Time // when they were last written
-	for {
-		select {
-		case <-x.wake:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-time.After(indexPause):
-		case <-ctx.Done():
-			return
-		}
+	for x.woken(ctx) && rest(ctx, indexPause) {
 		// A fault here is one of the file, and posting tells of it. What is not
 		// indexed now is later.
 		if x.catchUp(ctx) == nil {

@@ -2,9 +2,7 @@ package roomlog
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"sync"
 	"time"
 )
 
@@ -13,14 +11,10 @@ import (
 // behind it: the index drops its words, and the write-ahead log is emptied.
 //
 // The file says how far it has come, so a crash interrupts it and no more. Its
-// connection does not wait for the disk, nor for a reader.
+// connection does not wait for a reader, as posting would wait with it.
 type purger struct {
+	behind
 	s      *SQLite
-	db     *sql.DB
-	conn   *sql.Conn
-	wake   chan struct{}
-	quit   context.CancelFunc
-	done   sync.WaitGroup
 	merged int64 // up to here the index has dropped the words
 	// What the last merge took, and when it ended.
 	took  time.Duration
@@ -39,39 +33,17 @@ const (
 )
 
 func newPurger(s *SQLite) (*purger, error) {
-	p := &purger{s: s, wake: make(chan struct{}, 1)}
-	var err error
-	if p.db, p.conn, err = openClearing(s); err != nil {
+	p := &purger{s: s}
+	if err := p.open(s, neverWaits); err != nil {
 		return nil, err
 	}
-	ctx, quit := context.WithCancel(context.Background())
-	p.quit = quit
-	p.done.Go(func() { p.run(ctx) })
+	p.start(p.run)
 	p.wakeUp() // what the last process has left
 	return p, nil
 }
 
-func (p *purger) wakeUp() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-// stop ends the goroutine and closes the connection.
-func (p *purger) stop() error {
-	p.quit()
-	p.done.Wait()
-	return errors.Join(p.conn.Close(), p.db.Close())
-}
-
 func (p *purger) run(ctx context.Context) {
-	for {
-		select {
-		case <-p.wake:
-		case <-ctx.Done():
-			return
-		}
+	for p.woken(ctx) {
 		pause := purgePause
 		for rest(ctx, pause) {
 			// A fault here is one of the file, and posting tells of it.
@@ -80,16 +52,6 @@ func (p *purger) run(ctx context.Context) {
 			}
 			pause = purgeAgain
 		}
-	}
-}
-
-// rest waits, and is false when ctx has ended.
-func rest(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"sync"
 	"time"
 
 	"lanchat/protocol"
@@ -19,16 +18,10 @@ import (
 // What a pass of such steps leaves is cleared up behind it: the index drops the
 // removed entries' words when it is merged, the file gives pages back, and the
 // write-ahead log, in which older texts may stand, is emptied.
-//
-// Its connection does not wait for the disk. What a power cut takes of its work
-// is done again, as all of it follows from what is in the file.
 type retention struct {
+	behind
 	s    *SQLite
 	keep Keep
-	db   *sql.DB
-	conn *sql.Conn
-	quit context.CancelFunc
-	done sync.WaitGroup
 
 	remember, unindex, unreact, drop *sql.Stmt
 	pageSize                         int64
@@ -66,20 +59,17 @@ func (s *SQLite) Retain(keep Keep) error {
 		return s.unavailable(err)
 	}
 	s.retention = r
-	ctx, quit := context.WithCancel(context.Background())
-	r.quit = quit
-	r.done.Go(func() { r.run(ctx) })
+	r.start(r.run)
 	return nil
 }
 
 func newRetention(s *SQLite, keep Keep) (*retention, error) {
-	r := &retention{s: s, keep: keep, quit: func() {}, ids: -1, uneven: true}
-	var err error
-	if r.db, r.conn, err = openClearing(s); err != nil {
+	r := &retention{s: s, keep: keep, ids: -1, uneven: true}
+	if err := r.open(s, neverWaits); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(context.Background()); err != nil {
-		return nil, errors.Join(err, r.conn.Close(), r.db.Close())
+		return nil, errors.Join(err, r.behind.close())
 	}
 	return r, nil
 }
@@ -101,10 +91,9 @@ func (r *retention) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-func (r *retention) stop() error {
-	r.quit()
-	r.done.Wait()
-	return errors.Join(r.remember.Close(), r.unindex.Close(), r.unreact.Close(), r.drop.Close(), r.conn.Close(), r.db.Close())
+func (r *retention) close() error {
+	r.stop()
+	return errors.Join(r.remember.Close(), r.unindex.Close(), r.unreact.Close(), r.drop.Close(), r.behind.close())
 }
 
 func (r *retention) run(ctx context.Context) {

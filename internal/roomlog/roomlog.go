@@ -69,7 +69,7 @@
 //     be lost. The index is completed when the log is opened again, and no search
 //     misses anything by it.
 //   - A power cut: the same, as far as the disk keeps what it has acknowledged to
-//     fdatasync. Each commit waits for that (synchronous=FULL). What an interrupted
+//     fsync. Each commit waits for that (synchronous=FULL). What an interrupted
 //     retention had already removed may be back, and is then removed again.
 //   - A full disk, or one that fails: a post is refused with [ErrUnavailable] and
 //     nothing of its batch is kept; reading and searching go on. Nothing that was

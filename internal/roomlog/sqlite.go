@@ -147,7 +147,7 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 		return nil, err
 	}
 	if s.purger, err = newPurger(s); err != nil {
-		return nil, errors.Join(err, s.indexer.stop())
+		return nil, errors.Join(err, s.indexer.close())
 	}
 	return s, nil
 }
@@ -226,9 +226,9 @@ func (s *SQLite) addRoom(r *sqliteRoom) {
 func (s *SQLite) Close() error {
 	var stopped error
 	if s.retention != nil {
-		stopped = s.retention.stop()
+		stopped = s.retention.close()
 	}
-	stopped = errors.Join(stopped, s.purger.stop(), s.indexer.stop())
+	stopped = errors.Join(stopped, s.purger.close(), s.indexer.close())
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	written := s.writeMarkers(context.Background())
