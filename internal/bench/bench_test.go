@@ -65,29 +65,44 @@ func TestLoads(t *testing.T) {
 	for name, target := range targets {
 		for of, l := range loads {
 			t.Run(name+"/"+of, func(t *testing.T) {
-				res, err := Run(t.Context(), target(t), l, nil, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				res := runLoad(t, target(t), l)
 				if res.Lost != 0 || res.Doubled != 0 || res.Missing != 0 || res.Slowed != 0 {
 					t.Errorf("%+v", res)
 				}
 				if l.Posters == 0 {
 					return
 				}
-				each := int64(l.Readers + l.Posters)
 				if res.Deliveries == 0 || res.Posts == 0 || res.P50 > res.P99 || res.P99 > res.Max || res.Max == 0 {
 					t.Errorf("%+v", res)
 				}
-				if l.Rate > 0 {
-					want := int64(l.Rate * res.Seconds * float64(l.Rooms*l.Posters))
-					if res.Posts < want/2 || res.Posts > 2*want || res.Deliveries < want*each/2 {
-						t.Errorf("%d posts and %d deliveries in %v s, about %d were to be posted", res.Posts, res.Deliveries, res.Seconds, want)
+				// A machine that stands still for half of the time posts half as much.
+				for try := 1; !asPlanned(l, res); try++ {
+					if try == 5 {
+						t.Fatalf("of %v posts a second for each of %d there are %d, and %d deliveries, in %v s", l.Rate, l.Rooms*l.Posters, res.Posts, res.Deliveries, res.Seconds)
 					}
+					res = runLoad(t, target(t), l)
 				}
 			})
 		}
 	}
+}
+
+func runLoad(t *testing.T, target Target, l Load) *Result {
+	t.Helper()
+	res, err := Run(t.Context(), target, l, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// asPlanned reports whether about as much was posted and delivered as the rate says.
+func asPlanned(l Load, res *Result) bool {
+	if l.Rate == 0 {
+		return true // as fast as it goes
+	}
+	want := int64(l.Rate * res.Seconds * float64(l.Rooms*l.Posters))
+	return res.Posts >= want/2 && res.Posts <= 2*want && res.Deliveries >= want*int64(l.Readers+l.Posters)/2
 }
 
 // fakePeer delivers what a test says.
