@@ -78,6 +78,9 @@ func (b *bot) serve(server, file string) error {
 
 func main() {
 	log.SetPrefix(nick + ": ")
+	if len(os.Args) < 2 {
+		log.Fatal("whom to serve? go run ./examples/go SERVER [ROOM]")
+	}
 	server, room := os.Args[1], append(os.Args, protocol.DefaultRoom)[2]
 	file := nick + "." + strings.ToLower(strings.ReplaceAll(server, "/", "_")) + "." + room + ".json"
 	_, key, _ := ed25519.GenerateKey(nil)
@@ -85,15 +88,12 @@ func main() {
 	if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &b) != nil {
 		log.Fatalf("%s is damaged: move it away", file)
 	}
-	for pause := time.Second / 2; ; pause = min(2*pause, 30*time.Second) {
+	for pause := time.Second / 4; ; time.Sleep(pause) {
 		begin := time.Now()
 		log.Print(b.serve(server, file))
 		if b.Pin == nil {
 			os.Exit(1) // one that knows its server waits for it
 		}
-		if time.Since(begin) > time.Minute {
-			pause = time.Second / 2
-		}
-		time.Sleep(pause)
+		pause = max(time.Second/2, min(2*pause-time.Since(begin), 30*time.Second))
 	}
 }

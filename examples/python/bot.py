@@ -94,4 +94,5 @@ def main(name, room="lobby", *addresses):
         if "pin" not in state: sys.exit(1)  # one that knows its server waits for it
         time.sleep(pause := .5 if time.monotonic() - begin > 60 else min(30, pause * random.uniform(1, 3)))
 
+if len(sys.argv) < 2: sys.exit("whom to serve? bot.py SERVER [ROOM [ADDRESS...]]")
 main(*sys.argv[1:])
