@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"lanchat/internal/netlab"
+	"lanchat/internal/tied"
 
 	"go.uber.org/goleak"
 )
@@ -54,21 +54,11 @@ func loopback(t *testing.T) Config {
 	}
 	for _, l := range all {
 		if l.loopback {
-			return Config{Port: freePort(t), Interfaces: []string{l.name}, Logger: slog.New(slog.DiscardHandler)}
+			return Config{Port: tied.FreeUDPPort(t), Interfaces: []string{l.name}, Logger: slog.New(slog.DiscardHandler)}
 		}
 	}
 	t.Skip("no loopback interface with an IPv4 address")
 	return Config{}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
 // on runs something with the host's network; nil is this machine's own.

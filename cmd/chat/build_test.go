@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,17 +60,6 @@ func home(t testing.TB) []string {
 	dir := t.TempDir()
 	return append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "XDG_DATA_HOME="+filepath.Join(dir, "data"),
 		"CHAT_SERVER=", "CHAT_ROOM=", "CHAT_NICK=", "CHAT_DISCOVERY_INTERFACE=")
-}
-
-// freePort returns a UDP port that nobody has now, so that the test's servers
-// and those of this machine do not hear each other.
-func freePort(t testing.TB) string {
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return fmt.Sprint(c.LocalAddr().(*net.UDPAddr).Port)
 }
 
 // patience is how long a test waits for what has to come: it ends what hangs, and

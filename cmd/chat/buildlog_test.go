@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lanchat/internal/tied"
 )
 
 var logMegabytes = flag.Int("log.megabytes", 1, "size of the build log in TestBuildLog")
@@ -197,7 +199,8 @@ func TestSendOverRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := t.TempDir()
-	d, addr, _ := s.chatd("Hack Night", "--data", data, "--post-rate", "10000000")
+	addr := tied.FreePort(t) // also for those that come after it
+	d, _, _ := s.chatd("Hack Night", "--listen", addr, "--data", data, "--post-rate", "10000000")
 	s.env = append(s.env, "CHAT_SERVER="+addr)
 	send := start(t, s.command("chat", "send", "-r", "build"))
 	for i, third := range []int{0, 1, 2} {

@@ -11,12 +11,14 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"lanchat/discovery"
 	"lanchat/internal/netlab"
+	"lanchat/internal/tied"
 )
 
 // site is a server and its clients on the loopback, with files and a discovery
@@ -31,7 +33,7 @@ func newSite(t testing.TB) *site {
 	if runtime.GOOS != "linux" {
 		t.Skip("the loopback has no broadcast on " + runtime.GOOS)
 	}
-	return &site{TB: t, bin: built(t), port: freePort(t), env: home(t)}
+	return &site{TB: t, bin: built(t), port: strconv.Itoa(tied.FreeUDPPort(t)), env: home(t)}
 }
 
 func (s *site) command(program string, args ...string) *exec.Cmd {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lanchat/internal/config"
+	"lanchat/internal/tied"
 )
 
 // A terminal that goes away takes nothing along: the program ends by itself, and
@@ -15,7 +16,8 @@ import (
 func TestTheTerminalGoesAway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	d, addr, _ := s.chatd("Hack Night")
+	addr := tied.FreePort(t) // also for the one that comes after it
+	d, _, _ := s.chatd("Hack Night", "--listen", addr)
 	write(t, filepath.Join(configDir(t, s.env), config.FileName), "nick = \"zoe\"\n")
 	cmd := s.command("chat", "join", addr)
 	cmd.Env = append(cmd.Env, "TERM=xterm-256color", "LC_ALL=C.UTF-8")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lanchat/internal/identity"
+	"lanchat/internal/tied"
 	"lanchat/protocol"
 )
 
@@ -22,12 +23,7 @@ func TestHostileTextThroughEveryDoorAsPlainLines(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	data := t.TempDir()
-	hook, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	webhook := hook.Addr().String()
-	hook.Close()
+	webhook := tied.FreePort(t)
 	add := s.command("chatd", "webhook", "add", "lobby", "--data", data)
 	add.Args = append(add.Args[:1], add.Args[5:]...) // it has no discovery
 	token, err := add.Output()

@@ -1,4 +1,4 @@
-// Package tied starts the real programs for tests. What it starts ends with the test's
+// Package tied starts the real programs for tests, at ports that are theirs. What it starts ends with the test's
 // own process, however that ends: on Linux even when it is killed.
 //
 // All functions may be called by any goroutine.
@@ -6,6 +6,7 @@ package tied
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -82,17 +83,31 @@ func Start(cmd *exec.Cmd) error {
 	return <-started
 }
 
-// FreePort returns an address of the loopback whose port is free and stays so: it is
-// none of those that the kernel gives to connections.
+// FreePort returns an address of the loopback whose TCP port is free and stays so.
 func FreePort(t testing.TB) string {
 	t.Helper()
+	return fmt.Sprint("127.0.0.1:", freePort(t, func(port string) (io.Closer, error) { return net.Listen("tcp", "127.0.0.1"+port) }))
+}
+
+// FreeUDPPort returns a UDP port that is free on every address and stays so.
+func FreeUDPPort(t testing.TB) int {
+	t.Helper()
+	return freePort(t, func(port string) (io.Closer, error) { return net.ListenPacket("udp4", port) })
+}
+
+// freePort returns none of the ports that Linux gives to connections and to sockets that
+// ask for any, nor the one where a server of this machine would be.
+func freePort(t testing.TB, bind func(port string) (io.Closer, error)) int {
+	t.Helper()
+	var err error
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
+		port := 26_000 + rand.IntN(6_000)
+		var c io.Closer
+		if c, err = bind(fmt.Sprint(":", port)); err == nil {
+			defer c.Close()
+			return port
 		}
 	}
-	t.Fatal("no port is free")
-	return ""
+	t.Fatal("no port is free: ", err)
+	return 0
 }
