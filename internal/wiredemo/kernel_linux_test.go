@@ -16,7 +16,7 @@ import (
 func TestKernel(t *testing.T) {
 	const count = 1000
 	dropped, resent := -1, -1
-	var p played
+	p := played{Summary: new(Summary)}
 	// Of some hundred streams one loses the same segment so often that the last messages
 	// come later than the demo waits.
 	for try := 0; try < 3 && p.TCP.Arrived < count; try++ {
