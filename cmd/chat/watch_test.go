@@ -66,7 +66,7 @@ func TestWatchPipes(t *testing.T) {
 			t.Errorf("found %+v, want %s", w, addr)
 		}
 		if n == 0 { // what asks gets an answer, and takes its time
-			code, out, _ := s.chat("", "ls", "--json", "--timeout", "200ms")
+			code, out, _ := s.chat("", "ls", "--json", "--timeout", "1s")
 			if err := json.Unmarshal([]byte(out), &w); err != nil || code != 0 || w.RTT == nil || *w.RTT <= 0 || *w.RTT > 1000 {
 				t.Errorf("ls --json: %d, %s, %v", code, out, err)
 			}
@@ -114,7 +114,7 @@ func TestWatchPipesUntilTheTTL(t *testing.T) {
 		t.Errorf("found %+v", w)
 	}
 	_, at := ls.nth(1, "gone", "Hack Night")
-	if took := at.Sub(began); took < time.Second || took > 3*time.Second {
+	if took := at.Sub(began); took < time.Second || took > 10*time.Second {
 		t.Errorf("gone after %v, where the ttl is 2 s", took)
 	}
 	if strings.Contains(ls.output(), `"gone","name":"Another"`) {
