@@ -87,8 +87,8 @@ func (a *app) benchRelayCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "bench-relay inline|batched", Short: "Run a bare relay, to compare with", Args: cobra.ExactArgs(1), Hidden: true,
 		ValidArgs: []string{"inline", "batched"},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return relayUntilEOF(cmd.Context(), args[0] == "batched", a.in, a.out)
+		RunE: func(_ *cobra.Command, args []string) error {
+			return relayUntilEOF(args[0] == "batched", a.in, a.out)
 		},
 	}
 }

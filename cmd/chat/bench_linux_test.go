@@ -65,3 +65,20 @@ func TestBenchIsKilled(t *testing.T) {
 	}
 	<-p.read // the relay has the terminal for its errors: it has ended too
 }
+
+// A relay ends with its input, and not by the Ctrl-C that ends whoever started it.
+func TestRelayOutlivesCtrlC(t *testing.T) {
+	s := newSite(t)
+	p := start(t, s.command("chat", "bench-relay", "inline"))
+	p.await("127.0.0.1:")
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.ended:
+		t.Fatalf("it has ended: %s", p.output())
+	case <-time.After(200 * time.Millisecond): // nothing else would tell that it does not
+	}
+	p.in.Close()
+	<-p.ended
+}

@@ -15,13 +15,14 @@ import (
 )
 
 // relayUntilEOF runs a bare relay on a port of the kernel's choice of this host, tells
-// the address, and ends when its input does: with whoever started it.
-func relayUntilEOF(ctx context.Context, batched bool, in io.Reader, out io.Writer) error {
+// the address, and ends when its input does: with whoever started it. A Ctrl-C reaches
+// both; would the relay end by it, the load might break before it knows why.
+func relayUntilEOF(batched bool, in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
 		_, _ = io.Copy(io.Discard, in)
