@@ -80,5 +80,5 @@ func TestRelayOutlivesCtrlC(t *testing.T) {
 	case <-time.After(200 * time.Millisecond): // nothing else would tell that it does not
 	}
 	p.in.Close()
-	<-p.ended
+	p.exit()
 }

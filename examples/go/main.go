@@ -94,6 +94,6 @@ func main() {
 		if b.Pin == nil {
 			os.Exit(1) // one that knows its server waits for it
 		}
-		pause = max(time.Second/2, min(2*pause-time.Since(begin), 30*time.Second))
+		pause = max(time.Second/2, min(2*pause, 30*time.Second)-time.Since(begin).Truncate(time.Minute)) // anew after a minute
 	}
 }
