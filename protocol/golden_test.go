@@ -71,6 +71,17 @@ var golden = []Message{
 	&Skipped{Room: "lobby", From: 1, To: 500},
 	&Bye{Code: CodeShuttingDown, Text: "back in a minute", RetryAfter: 60_000},
 	&Error{Ref: 10, ID: id(1), Code: CodeNotFound, Text: "no such room"},
+	// From here on: extensions.
+	&Welcome{Version: 1, Server: "Hack Night", Epoch: id(9), User: user(1), Nick: "alice", Limits: Limits{Frame: MaxFrame, Text: 16384, Rooms: 100, Pending: 1024, PostRate: 20}, Offers: []string{"whois"}},
+	&Whois{Ref: 11, Who: "bob"},
+	&Whois{Ref: 11, User: user(2), Nick: "bob", Guest: true, Bot: true, Role: RoleAdmin, Bound: 1_790_000_000_123_456_789, Seen: 1_790_000_000_223_456_789,
+		Rooms: []string{"lobby"}, More: true, Addrs: []string{"192.168.1.7"}},
+	&Rooms{Ref: 12, Direct: true},
+	&Rooms{Ref: 12, Direct: true, Rooms: []RoomInfo{{Room: DirectRoom(user(1), user(2)), Head: 42, Nick: "bob", Read: 40}}},
+	&Refuse{Ref: 13, What: RefuseFresh, Who: "bob", Off: true, Users: []UserID{user(2)}},
+	&Notice{About: NoticeDisk, Room: "lobby", Text: "the disk is nearly full"},
+	&Invite{Ref: 14, Room: "lobby", Uses: 1, TTL: 3600, Token: "t", Name: "k7or-1"},
+	&Moderate{Ref: 15, Do: ModPurge, Who: "bob", For: 3600},
 }
 
 const goldenFile = "testdata/golden.txt"

@@ -37,8 +37,8 @@ type Hello struct {
 	Nick     string   `msgpack:"nick,omitempty" max:"256"`
 	Epoch    ID       `msgpack:"epoch,omitempty"` // of the log that the client's cursors belong to
 	Bot      bool     `msgpack:"bot,omitempty"`
-	Wants    []string `msgpack:"wants,omitempty" max:"16"` // names of extensions; none exist yet
-	Token    string   `msgpack:"token,omitempty" max:"64"` // of an invitation, as the answer to Invite gave it
+	Wants    []string `msgpack:"wants,omitempty" max:"16" each:"32"` // extensions that the client understands
+	Token    string   `msgpack:"token,omitempty" max:"64"`           // of an invitation, as the answer to Invite gave it
 }
 
 // Auth carries one step of a passphrase exchange, in both directions, between
@@ -52,16 +52,17 @@ type Auth struct {
 // was asked. Where Epoch is not the one that the client knows, its cursors and
 // read markers mean nothing here.
 type Welcome struct {
-	Version  uint16 `msgpack:"v"`
-	Software string `msgpack:"software,omitempty" max:"64"`
-	Server   string `msgpack:"server,omitempty" max:"256"`
-	Epoch    ID     `msgpack:"epoch"`
-	User     UserID `msgpack:"user"`
-	Nick     string `msgpack:"nick" max:"256"`
-	Guest    bool   `msgpack:"guest,omitempty"`
-	Role     Role   `msgpack:"role,omitempty"` // on the whole server
-	Room     string `msgpack:"room,omitempty"` // to which the invitation leads
-	Limits   Limits `msgpack:"limits"`
+	Version  uint16   `msgpack:"v"`
+	Software string   `msgpack:"software,omitempty" max:"64"`
+	Server   string   `msgpack:"server,omitempty" max:"256"`
+	Epoch    ID       `msgpack:"epoch"`
+	User     UserID   `msgpack:"user"`
+	Nick     string   `msgpack:"nick" max:"256"`
+	Guest    bool     `msgpack:"guest,omitempty"`
+	Role     Role     `msgpack:"role,omitempty"` // on the whole server
+	Room     string   `msgpack:"room,omitempty"` // to which the invitation leads
+	Limits   Limits   `msgpack:"limits"`
+	Offers   []string `msgpack:"offers,omitempty" max:"64" each:"32"` // extensions that the server has
 }
 
 // Limits are the bounds that this server holds a session to.
@@ -261,6 +262,8 @@ type Rooms struct {
 	Limit uint32     `msgpack:"limit,omitempty"`
 	Rooms []RoomInfo `msgpack:"rooms,omitempty" max:"512"`
 	More  bool       `msgpack:"more,omitempty"`
+	// Direct asks for this user's direct talks in place of the rooms: [ExtDirects].
+	Direct bool `msgpack:"direct,omitempty"`
 }
 
 // RoomInfo is one room in a list.
@@ -270,6 +273,8 @@ type RoomInfo struct {
 	Head    uint64 `msgpack:"head,omitempty"`
 	Count   uint32 `msgpack:"count,omitempty"` // people in it now
 	Private bool   `msgpack:"private,omitempty"`
+	Nick    string `msgpack:"nick,omitempty" max:"256"` // of a direct talk: the other user's
+	Read    uint64 `msgpack:"read,omitempty"`           // of a direct talk: this user's read marker
 }
 
 // Who asks for the people of a room, and answers that request. Pages are by
@@ -292,7 +297,55 @@ type Invite struct {
 	Uses  uint32 `msgpack:"uses,omitempty"`
 	TTL   uint32 `msgpack:"ttl,omitempty"` // seconds
 	Token string `msgpack:"token,omitempty" max:"256"`
+	// Name names the invitation, not secretly, for ModInvites and ModRevoke.
+	Name string `msgpack:"name,omitempty" max:"32"`
 }
+
+// Whois asks about one user, and answers that request: [ExtWhois]. Times are
+// nanoseconds since 1970-01-01T00:00:00Z by the server's clock; 0: unknown.
+type Whois struct {
+	Ref   uint32   `msgpack:"ref,omitempty"`
+	Who   string   `msgpack:"who,omitempty" max:"64"` // a nick or a user id
+	User  UserID   `msgpack:"user,omitempty"`
+	Nick  string   `msgpack:"nick,omitempty" max:"256"`
+	Guest bool     `msgpack:"guest,omitempty"`
+	Bot   bool     `msgpack:"bot,omitempty"`
+	Role  Role     `msgpack:"role,omitempty"`                      // on the whole server
+	Bound int64    `msgpack:"bound,omitempty"`                     // since when Nick belongs to this user; 0: it does not
+	Seen  int64    `msgpack:"seen,omitempty"`                      // when the user was last here; of who is here now the time of the answer
+	Rooms []string `msgpack:"rooms,omitempty" max:"512"`           // in which the user is, and which the asker may see
+	More  bool     `msgpack:"more,omitempty"`                      // there are more rooms than these
+	Addrs []string `msgpack:"addrs,omitempty" max:"256" each:"64"` // from which the user is here; for admins alone
+}
+
+// Refuse says whose direct talks this user does not want to be told of, and answers
+// that request with all that holds now: [ExtDirects]. It is kept by the server.
+type Refuse struct {
+	Ref   uint32   `msgpack:"ref,omitempty"`
+	What  string   `msgpack:"what,omitempty" max:"16"` // RefuseFresh or RefuseAll
+	Who   string   `msgpack:"who,omitempty" max:"64"`  // one user: a nick or a user id
+	Off   bool     `msgpack:"off,omitempty"`           // What, or the refusal of Who, ends
+	Users []UserID `msgpack:"users,omitempty" max:"256"`
+}
+
+// What a Refuse may say. Without What and Who it changes nothing and asks what holds.
+const (
+	RefuseFresh = "fresh" // of who is not known: see the package comment
+	RefuseAll   = "all"
+)
+
+// Notice tells something about the server, unasked: [ExtNotices].
+type Notice struct {
+	About string `msgpack:"about" max:"32"` // NoticeDisk or NoticeLimits; show others as well
+	Room  string `msgpack:"room,omitempty"` // that it concerns; "": the whole server
+	Text  string `msgpack:"text,omitempty"` // for people; empty: what was said about this is over
+}
+
+// What a Notice may be about.
+const (
+	NoticeDisk   = "disk"   // space runs out; to admins
+	NoticeLimits = "limits" // limits are reached in masses; to admins, and to a room's ops
+)
 
 // Moderate asks for something that takes a role, and answers that request, with
 // Text for people. Without a ref it tells who follows Room that this was set there:
@@ -326,6 +379,20 @@ const (
 	DeedUnban    Deed = "unban"    //
 	DeedBans     Deed = "bans"     // Text lists the bans
 	DeedAnnounce Deed = "announce" // Text is said in every room
+)
+
+// ModAction is what a Moderate asks for.
+type ModAction = Deed
+
+// The actions of [ExtModeration].
+const (
+	ModInvites    ModAction = "invites"     // Text lists the open invitations to Room, or with no Room, for admins, all
+	ModRevoke     ModAction = "revoke"      // the invitation called Who is not valid any more
+	ModRules      ModAction = "rules"       // Text lists what is stored of Room's rules, or made by Who, or with neither who has made the most; admins only, as all below
+	ModDropRules  ModAction = "drop-rules"  // the rules of Room, or those made by Who, are dropped
+	ModDeleteRoom ModAction = "delete-room" // Room and what was said in it are removed
+	ModFree       ModAction = "free"        // the nick Who belongs to nobody any more
+	ModPurge      ModAction = "purge"       // what Who has posted, in the last For seconds or ever, is deleted
 )
 
 // Read sets this user's read marker in a room: a request without an answer,
@@ -384,67 +451,4 @@ type Bye struct {
 	Code       Code   `msgpack:"code"`
 	Text       string `msgpack:"text,omitempty"`
 	RetryAfter uint32 `msgpack:"retry_after,omitempty"` // milliseconds; 0: coming back is no use
-}
-
-func (*Hello) wireName() string    { return "hello" }
-func (*Auth) wireName() string     { return "auth" }
-func (*Welcome) wireName() string  { return "welcome" }
-func (*Join) wireName() string     { return "join" }
-func (*Joined) wireName() string   { return "joined" }
-func (*Leave) wireName() string    { return "leave" }
-func (*Left) wireName() string     { return "left" }
-func (*Post) wireName() string     { return "post" }
-func (*Ack) wireName() string      { return "ack" }
-func (*Entry) wireName() string    { return "entry" }
-func (*History) wireName() string  { return "history" }
-func (*Page) wireName() string     { return "page" }
-func (*Search) wireName() string   { return "search" }
-func (*Found) wireName() string    { return "found" }
-func (*Nick) wireName() string     { return "nick" }
-func (*Topic) wireName() string    { return "topic" }
-func (*Rooms) wireName() string    { return "rooms" }
-func (*Who) wireName() string      { return "who" }
-func (*Invite) wireName() string   { return "invite" }
-func (*Moderate) wireName() string { return "moderate" }
-func (*Read) wireName() string     { return "read" }
-func (*Typing) wireName() string   { return "typing" }
-func (*Ping) wireName() string     { return "ping" }
-func (*Pong) wireName() string     { return "pong" }
-func (*Presence) wireName() string { return "presence" }
-func (*Slow) wireName() string     { return "slow" }
-func (*Skipped) wireName() string  { return "skipped" }
-func (*Bye) wireName() string      { return "bye" }
-func (*Error) wireName() string    { return "error" }
-
-// messages makes an empty message for each type on the wire.
-var messages = map[string]func() Message{
-	"hello":    func() Message { return new(Hello) },
-	"auth":     func() Message { return new(Auth) },
-	"welcome":  func() Message { return new(Welcome) },
-	"join":     func() Message { return new(Join) },
-	"joined":   func() Message { return new(Joined) },
-	"leave":    func() Message { return new(Leave) },
-	"left":     func() Message { return new(Left) },
-	"post":     func() Message { return new(Post) },
-	"ack":      func() Message { return new(Ack) },
-	"entry":    func() Message { return new(Entry) },
-	"history":  func() Message { return new(History) },
-	"page":     func() Message { return new(Page) },
-	"search":   func() Message { return new(Search) },
-	"found":    func() Message { return new(Found) },
-	"nick":     func() Message { return new(Nick) },
-	"topic":    func() Message { return new(Topic) },
-	"rooms":    func() Message { return new(Rooms) },
-	"who":      func() Message { return new(Who) },
-	"invite":   func() Message { return new(Invite) },
-	"moderate": func() Message { return new(Moderate) },
-	"read":     func() Message { return new(Read) },
-	"typing":   func() Message { return new(Typing) },
-	"ping":     func() Message { return new(Ping) },
-	"pong":     func() Message { return new(Pong) },
-	"presence": func() Message { return new(Presence) },
-	"slow":     func() Message { return new(Slow) },
-	"skipped":  func() Message { return new(Skipped) },
-	"bye":      func() Message { return new(Bye) },
-	"error":    func() Message { return new(Error) },
 }

@@ -48,9 +48,9 @@
 // # Handshake
 //
 //	client                                server
-//	hello {v, software, nick, epoch, bot, token}
+//	hello {v, software, nick, epoch, bot, token, wants}
 //	                                      welcome {v, software, server, epoch, user, nick,
-//	                                               guest, role, room, limits}
+//	                                               guest, role, room, limits, offers}
 //
 // or error, and the connection is closed. All of it has 10 seconds. The nick in
 // welcome is the one granted: a free variant where the one asked for is taken.
@@ -86,6 +86,19 @@
 // The epoch is the log's identity, 16 random bytes made with it. A client keeps
 // the epoch with its cursors; where welcome has another one, they mean nothing
 // here, and it starts from none.
+//
+// # Extensions
+//
+// What was added after the first release has a name: offers in welcome lists what the
+// server has, wants in hello what the client understands (at most 16 names of at most
+// 32 bytes). A client sends a new request, a new kind of entry, or a new field that
+// changes the meaning of a request only to a server that offers it. A server sends a
+// new message unasked only to a client that wants it. Everything else that is new is an
+// additional field, which is ignored by who does not know it. The names, and what
+// belongs to each: [ExtWhois], [ExtDirects], [ExtModeration], [ExtNotices].
+//
+// A user is known when a nick is bound to its key; every other key, and every guest, is
+// fresh. Several limits are smaller for the fresh.
 //
 // # Rooms, cursors, entries
 //
@@ -157,10 +170,12 @@
 //	        before, after, limit}
 //	nick {ref, nick}                      nick {ref, user, nick}
 //	topic {ref, room, topic}              topic {ref, room, topic}
-//	rooms {ref, after, limit}             rooms {ref, rooms, more}
+//	rooms {ref, after, limit, direct}     rooms {ref, rooms, more, direct}
 //	who {ref, room, after, limit}         who {ref, room, people, count, more}
 //	invite {ref, room, uses, ttl}         invite {ref, room, uses, ttl, token}
 //	moderate {ref, do, room, who, for, text}  moderate {ref, do, room, who, for, text}
+//	whois {ref, who}                      whois {ref, user, nick, guest, bot, role, bound, seen, rooms, more, addrs}
+//	refuse {ref, what, who, off}          refuse {ref, what, users}
 //	read {room, seq}                      none; a user's other sessions are sent the same
 //	typing {room}                         none; the room is sent {room, user, nick}
 //	ping {n}                              pong {n}
@@ -184,6 +199,7 @@
 //	presence {room, joined, left, count, reset}  who came and went, gathered over a moment
 //	slow {why, for}                       a rate limit delays this session, for so many milliseconds
 //	skipped {room, from, to}              behind joined: these are not replayed
+//	notice {about, room, text}            about the server itself, to who wants notices; an empty text: it is over
 //	bye {code, text, retry_after}         the connection ends; come back after so many milliseconds, 0: do not
 //	error {ref, id, code, text}           codes: see [Code]
 //

@@ -53,7 +53,7 @@ func (s *State) Apply(ev Event) {
 
 func (s *State) wentUp(ev WentUp) {
 	s.Link = Link{Phase: Up}
-	s.Server, s.Me, s.Limits = ev.Server, ev.Me, ev.Limits
+	s.Server, s.Me, s.Limits, s.Offers = ev.Server, ev.Me, ev.Limits, ev.Offers
 	if !ev.Wiped {
 		return
 	}

@@ -44,7 +44,7 @@ func clean(m protocol.Message) {
 		members(m.People)
 	case *protocol.Rooms:
 		for i := range m.Rooms {
-			line(&m.Rooms[i].Room, &m.Rooms[i].Topic)
+			line(&m.Rooms[i].Room, &m.Rooms[i].Topic, &m.Rooms[i].Nick)
 		}
 	case *protocol.Left:
 		line(&m.Room, &m.Text)
@@ -57,7 +57,19 @@ func clean(m protocol.Message) {
 	case *protocol.Typing:
 		line(&m.Nick)
 	case *protocol.Invite:
-		line(&m.Room, &m.Token)
+		line(&m.Room, &m.Token, &m.Name)
+	case *protocol.Whois:
+		line(&m.Nick, (*string)(&m.Role))
+		for i := range m.Rooms {
+			line(&m.Rooms[i])
+		}
+		for i := range m.Addrs {
+			line(&m.Addrs[i])
+		}
+	case *protocol.Refuse:
+		line(&m.What)
+	case *protocol.Notice:
+		line(&m.About, &m.Room, &m.Text)
 	case *protocol.Slow:
 		line(&m.Why)
 	case *protocol.Bye:

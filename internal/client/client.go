@@ -38,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +63,7 @@ var (
 	ErrOutboxFull = fmt.Errorf("too much is waiting to be sent (%d messages or %d MiB); try again when some of it is", outboxPosts, outboxBytes>>20)
 	ErrOffline    = errors.New("there is no connection to the server now")
 	ErrTooMany    = errors.New("too many requests are waiting")
+	ErrNotOffered = errors.New("this server is an older one, which cannot do that")
 )
 
 // Config says what a client is to do.
@@ -103,6 +105,7 @@ type Client struct {
 	mu       sync.Mutex
 	up       bool
 	epoch    protocol.ID
+	offers   []string // of the server: extensions
 	me       protocol.UserID
 	rooms    []*wish
 	outbox   outbox
@@ -266,6 +269,9 @@ func (c *Client) request(m protocol.Message) (ref uint32, err error) {
 	if !c.up {
 		return 0, ErrOffline
 	}
+	if extension := protocol.Extension(m); extension != "" && !slices.Contains(c.offers, extension) {
+		return 0, ErrNotOffered
+	}
 	if len(c.requests) >= maxRequests {
 		return 0, ErrTooMany
 	}
@@ -305,6 +311,10 @@ func setRef(m protocol.Message, ref uint32) {
 	case *protocol.Who:
 		m.Ref = ref
 	case *protocol.Invite:
+		m.Ref = ref
+	case *protocol.Whois:
+		m.Ref = ref
+	case *protocol.Refuse:
 		m.Ref = ref
 	}
 }

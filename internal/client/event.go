@@ -15,7 +15,8 @@ type WentUp struct {
 	Server Server
 	Me     protocol.Member
 	Limits protocol.Limits
-	Asked  string // the nick that was asked for
+	Offers []string // extensions that the server has
+	Asked  string   // the nick that was asked for
 	// Wiped is true when the server's log is another one than before: what is
 	// shown of it belongs to the past.
 	Wiped bool

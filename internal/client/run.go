@@ -134,7 +134,7 @@ func (c *Client) connect(ctx context.Context) (*Dialed, *protocol.Conn, *protoco
 			return nil, nil, nil, err
 		}
 		c.mu.Lock()
-		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot, Token: c.cfg.Token}
+		hello := &protocol.Hello{Software: c.cfg.Software, Nick: c.cfg.Nick, Epoch: c.epoch, Bot: c.cfg.Bot, Token: c.cfg.Token, Wants: protocol.Extensions()}
 		c.mu.Unlock()
 		conn := protocol.NewConn(link.Conn)
 		if c.cfg.Watch != nil {
@@ -229,10 +229,11 @@ func (c *Client) wentUp(link *Dialed, w *protocol.Welcome) WentUp {
 			Key: link.Key, KeyWords: link.KeyWords, Encrypted: link.Encrypted, NewKey: link.NewKey},
 		Me:     protocol.Member{User: w.User, Nick: safetext.Line(w.Nick), Guest: w.Guest, Bot: c.cfg.Bot, Role: w.Role},
 		Limits: w.Limits,
+		Offers: w.Offers,
 		Asked:  c.cfg.Nick,
 		Wiped:  !c.epoch.IsZero() && c.epoch != w.Epoch,
 	}
-	c.up, c.epoch, c.me = true, w.Epoch, w.User
+	c.up, c.epoch, c.me, c.offers = true, w.Epoch, w.User, w.Offers
 	if c.window = window; w.Limits.Pending > 0 {
 		c.window = min(window, int(w.Limits.Pending))
 	}

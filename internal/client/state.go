@@ -17,9 +17,10 @@ type State struct {
 	Server Server
 	Me     protocol.Member
 	Limits protocol.Limits
-	Rooms  []*Room // in the order in which they were joined
-	Active string  // the room that is being read; its entries count as read
-	Away   bool    // the terminal has lost the focus: nothing counts as read meanwhile
+	Offers []string // extensions that the server has
+	Rooms  []*Room  // in the order in which they were joined
+	Active string   // the room that is being read; its entries count as read
+	Away   bool     // the terminal has lost the focus: nothing counts as read meanwhile
 
 	// What is kept on this side for this server, across restarts.
 	Ignored map[protocol.UserID]string // people whose entries are not shown, with their nicks

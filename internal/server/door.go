@@ -144,7 +144,7 @@ func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*sessio
 			return nil, err
 		}
 		ss = s.newSession(d, l)
-		ss.bot = hello.Bot
+		ss.bot, ss.wants = hello.Bot, hello.Wants
 		who, err := s.people.arrive(ss, user, guest, hello.Nick)
 		if err != nil {
 			ss = nil
@@ -152,7 +152,7 @@ func (s *Server) openNative(l *link, nc net.Conn, user protocol.UserID) (*sessio
 		}
 		return &protocol.Welcome{
 			Version: protocol.Version, Software: s.cfg.Software, Server: s.cfg.Name, Epoch: s.log.Epoch(),
-			User: user, Nick: who.name(), Guest: guest, Role: s.rules.Role(who.who(), ""), Room: room, Limits: s.limits.onWire(),
+			User: user, Nick: who.name(), Guest: guest, Role: s.rules.Role(who.who(), ""), Room: room, Limits: s.limits.onWire(), Offers: offers,
 		}, nil
 	})
 	if err != nil {

@@ -128,6 +128,7 @@ func (p *people) claim(who *person, nick string, by *session) error {
 		if err != nil && !errors.Is(err, roomlog.ErrUnavailable) {
 			return err
 		}
+		who.known.Store(err == nil)
 		changed := int64(0)
 		if !since.IsZero() {
 			changed = since.Unix()

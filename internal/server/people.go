@@ -32,6 +32,7 @@ type person struct {
 	guest bool
 	own   *allowance
 	nick  atomic.Pointer[string]
+	known atomic.Bool  // a nick is bound to the person's key; else the person is fresh
 	since atomic.Int64 // when the nick went from another key to this one, Unix seconds; 0: never
 
 	// Guarded by people.mu.

@@ -61,6 +61,10 @@ func (ss *session) handle(m protocol.Message) {
 		ref, err = m.Ref, ss.invite(m)
 	case *protocol.Moderate:
 		ref, err = m.Ref, ss.moderate(m)
+	case *protocol.Whois:
+		ref, err = m.Ref, errUnsupported
+	case *protocol.Refuse:
+		ref, err = m.Ref, errUnsupported
 	}
 	if err != nil {
 		answer := *toError(err)

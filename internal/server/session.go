@@ -20,6 +20,7 @@ type session struct {
 	door   door // above it
 	person *person
 	bot    bool       // this session is one; the person's others may not be
+	wants  []string   // the extensions that the client understands
 	addr   netip.Addr // where it comes from
 	poster *roomlog.Poster
 	slowed time.Time // when slow was last said; the reader's

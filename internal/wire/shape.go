@@ -77,6 +77,15 @@ func makeShape(t reflect.Type) *shape {
 				}
 				field.max = n
 			}
+			if each := f.Tag.Get("each"); each != "" {
+				n, err := strconv.Atoi(each)
+				if err != nil || field.elem == nil {
+					panic(fmt.Sprintf("wire: %v.%s: each:%q bounds no element", t, f.Name, each))
+				}
+				elem := *field.elem
+				elem.max = n
+				field.elem = &elem
+			}
 			if field.kind == kindArray && field.max == 0 {
 				panic(fmt.Sprintf("wire: %v.%s is a list without a max", t, f.Name))
 			}
