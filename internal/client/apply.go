@@ -17,11 +17,11 @@ func (s *State) Apply(ev Event) {
 	case WentUp:
 		s.wentUp(ev)
 	case WentDown:
-		s.Link = Link{Phase: Waiting, Err: ev.Err, RetryAt: ev.RetryAt}
+		s.Link, s.Reports = Link{Phase: Waiting, Err: ev.Err, RetryAt: ev.RetryAt}, nil
 	case Retrying:
 		s.Link.Phase = Trying
 	case GaveUp:
-		s.Link = Link{Phase: Ended, Err: ev.Err}
+		s.Link, s.Reports = Link{Phase: Ended, Err: ev.Err}, nil
 	case RoundTrip:
 		s.Link.RoundTrip = ev.Took
 	case Received:
@@ -97,6 +97,8 @@ func (s *State) received(ev Received) {
 		}
 	case *protocol.Skipped:
 		s.skipped(m)
+	case *protocol.Notice:
+		s.report(m)
 	case *protocol.Slow:
 		s.remark("", fmt.Sprintf("The server takes your messages more slowly now (%s): they are sent in order, with pauses.", m.Why), ev.At)
 	case *protocol.Error:

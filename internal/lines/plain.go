@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
@@ -80,8 +81,9 @@ type plain struct {
 	inputEnded bool
 	waiting    int             // posts of which it is not known what became of them
 	gaps       map[string]*gap // by room: what was said while there was no connection
-	full       bool            // the outbox takes no more
-	held       string          // the line that it did not take
+	reported   map[report]time.Time
+	full       bool   // the outbox takes no more
+	held       string // the line that it did not take
 }
 
 // gap is what is printed of a room since it was joined again.
@@ -191,8 +193,32 @@ func (p *plain) received(ev client.Received) error {
 		return p.remark(ev.At, "", link)
 	case *protocol.Rooms:
 		return p.remark(ev.At, "", client.RoomList(m))
+	case *protocol.Notice:
+		return p.report(m)
 	}
 	return nil
+}
+
+// report is a subject of the server's notices.
+type report struct{ about, room string }
+
+const (
+	reportEvery = time.Minute // from one printed notice about a subject to the next
+	maxReported = 16          // subjects within that time
+)
+
+// report prints a notice of the server, unless one about the same was printed just now.
+func (p *plain) report(n *protocol.Notice) error {
+	now, about := p.Now(), report{n.About, n.Room}
+	maps.DeleteFunc(p.reported, func(_ report, at time.Time) bool { return now.Sub(at) >= reportEvery })
+	if _, printed := p.reported[about]; printed || n.Text == "" || len(p.reported) >= maxReported {
+		return nil
+	}
+	if p.reported == nil {
+		p.reported = map[report]time.Time{}
+	}
+	p.reported[about] = now
+	return p.remark(now, "", "the server reports: "+p.state.Report(n))
 }
 
 // heard prints an entry, with what it is about.

@@ -173,3 +173,31 @@ func TestPlainWaitsForWhatWasRecalled(t *testing.T) {
 		t.Errorf("Plain = %v, with %d events left", err, len(s.events))
 	}
 }
+
+// A notice of the server is printed once a minute for each subject.
+func TestPlainPrintsNotices(t *testing.T) {
+	limits := func(room, text string) *protocol.Notice {
+		return &protocol.Notice{About: protocol.NoticeLimits, Room: room, Text: text}
+	}
+	now := time.Unix(0, 0)
+	p := &plain{PlainConfig: PlainConfig{Now: func() time.Time { return now }}, printer: printer{loc: time.UTC}}
+	var out bytes.Buffer
+	p.out = &out
+	hear := func(m protocol.Message) {
+		if err := p.apply(client.Received{Message: m, At: now}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear(limits("", "one"))
+	hear(limits("", "two"))
+	hear(limits("", ""))
+	hear(limits("hall", "three"))
+	hear(&protocol.Notice{About: protocol.NoticeDisk, Text: "four"})
+	now = now.Add(reportEvery)
+	hear(limits("", ""))
+	hear(limits("", "five"))
+	want := "00:00 -- the server reports: one\n00:00 -- the server reports: #hall: three\n00:00 -- the server reports: four\n00:01 -- the server reports: five\n"
+	if out.String() != want {
+		t.Errorf("printed:\n%swant:\n%s", out.String(), want)
+	}
+}

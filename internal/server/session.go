@@ -33,6 +33,7 @@ type session struct {
 	pending struct{ posts, bytes int }
 	renamed bool                   // the person has another nick
 	markers map[string]uint64      // set by the user's other sessions
+	notices map[noticeKey]struct{} // that hold, and the session was sent
 	noticed map[string]struct{}    // direct talks that were told and not yet joined
 	topics  map[protocol.ID]uint32 // topic requests under way, by their post
 	bye     *protocol.Bye          // the last thing to say, if it has a code; nothing is read any more

@@ -44,6 +44,10 @@ func TestGolden(t *testing.T) {
 		{"reconnecting", func(u *chat) {
 			u.apply([]client.Event{client.WentDown{Err: fmt.Errorf("read tcp 192.168.1.7: connection reset by peer"), RetryAt: u.now().Add(3 * time.Second)}})
 		}},
+		{"report", func(u *chat) {
+			u.apply([]client.Event{client.Received{Message: &protocol.Notice{About: protocol.NoticeLimits,
+				Text: "limits reached 1,240 times in 10 s, most by 10.0.0.7: posts, joins"}}})
+		}},
 		{"hostile", func(u *chat) {
 			u.apply(said(60, eve, "\x1b[2J\x1b]52;c;YQ==\x07 $<2000> [red]no[-] [:::http://x]y[:::-]\r08:00 ann  forged\u2028forged\u202e too"))
 			u.apply(said(61, eve, strings.Repeat("Z͑ͫ̓ͪ̂ͫ", 4)+" ㅤ⠀pay\u200bpal 👨\u200d👩\u200d👧 "+strings.Repeat("wide你", 20)))

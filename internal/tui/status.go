@@ -140,10 +140,14 @@ func (u *chat) status() []part {
 		}
 		return parts
 	}
+	if !u.st.Server.Encrypted {
+		add(warning, "NOT ENCRYPTED")
+	}
+	for i := range u.st.Reports {
+		parts = append(parts, part{u.st.Report(&u.st.Reports[i]), warning, true})
+	}
 	if u.st.Server.Encrypted {
 		add(plain, "encrypted")
-	} else {
-		add(warning, "NOT ENCRYPTED")
 	}
 	missed := 0
 	for _, r := range u.st.Rooms {
