@@ -36,6 +36,7 @@ type Keeper interface {
 	Facts(kind string) ([]roomlog.Fact, error)
 	SetFact(roomlog.Fact) error
 	DropFact(kind, key string) error
+	DropFacts(kind string, keys []string) error
 }
 
 // The kinds of fact that this package keeps.

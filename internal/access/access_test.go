@@ -164,6 +164,29 @@ func TestPosts(t *testing.T) {
 	must(t, r.Posts(other, "lobby"))
 }
 
+// With a room its rules go, whoever they are about, and no other room's.
+func TestDropRoom(t *testing.T) {
+	r, _, again := rules(t)
+	must(t, r.SetPrivate("den", true), r.SetOp("den", op.User, true), r.Admit("den", member.User, true), r.Mute("den", other.User, time.Time{}),
+		r.SetPrivate("den2", true), r.SetOp("den2", op.User, true))
+	token, _, err := r.Invite("den", 1, 0)
+	must(t, err)
+	if n, err := r.DropRoom("den"); n != 5 || err != nil {
+		t.Errorf("%d rules are dropped, %v", n, err)
+	}
+	for _, r := range []*Rules{r, again()} {
+		if r.Role(op, "den") != protocol.RoleNone || !r.Sees(guest, "den") || r.Posts(other, "den") != nil {
+			t.Error("a rule of the room is left")
+		}
+		if r.Role(op, "den2") != protocol.RoleOp || r.Sees(other, "den2") {
+			t.Error("another room's rules are dropped")
+		}
+		if _, err := r.Redeem(token, other); !errors.Is(err, ErrInvitation) {
+			t.Errorf("the room's invitation: %v", err)
+		}
+	}
+}
+
 // A rule that cannot be written is not made.
 func TestUnwritten(t *testing.T) {
 	broken := errors.New("the disk is full")
@@ -184,3 +207,4 @@ type brokenKeeper struct{ err error }
 func (brokenKeeper) Facts(string) ([]roomlog.Fact, error) { return nil, nil }
 func (b brokenKeeper) SetFact(roomlog.Fact) error         { return b.err }
 func (b brokenKeeper) DropFact(string, string) error      { return b.err }
+func (b brokenKeeper) DropFacts(string, []string) error   { return b.err }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -177,4 +178,39 @@ func (r *Rules) Hidden(who Who) (rooms []string) {
 	}
 	slices.Sort(rooms)
 	return rooms
+}
+
+// DropRoom drops all rules of a room, and returns how many there were.
+func (r *Rules) DropRoom(room string) (dropped int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := map[string][]string{}
+	for kind, users := range map[string]iter.Seq[place]{factOp: maps.Keys(r.ops), factMute: maps.Keys(r.mutes), factMember: maps.Keys(r.members)} {
+		for p := range users {
+			if p.room == room {
+				keys[kind] = append(keys[kind], p.key())
+			}
+		}
+	}
+	for key, i := range r.invites {
+		if i.Room == room {
+			keys[factInvite] = append(keys[factInvite], key)
+		}
+	}
+	if _, known := r.rooms[room]; known {
+		keys[factRoom] = []string{room}
+	}
+	for kind, keys := range keys {
+		if err := r.keep.DropFacts(kind, keys); err != nil {
+			return 0, err
+		}
+		dropped += len(keys)
+	}
+	delete(r.rooms, room)
+	here := func(p place) bool { return p.room == room }
+	maps.DeleteFunc(r.ops, func(p place, _ struct{}) bool { return here(p) })
+	maps.DeleteFunc(r.mutes, func(p place, _ time.Time) bool { return here(p) })
+	maps.DeleteFunc(r.members, func(p place, _ struct{}) bool { return here(p) })
+	maps.DeleteFunc(r.invites, func(_ string, i Invitation) bool { return i.Room == room })
+	return dropped, nil
 }

@@ -3,6 +3,7 @@ package roomlog
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,7 +21,7 @@ type Fact struct {
 
 // The bounds of facts.
 const (
-	MaxFacts     = 1 << 16 // of all kinds together
+	MaxFacts     = 1 << 17 // of all kinds together
 	MaxFactValue = 4 << 10 // bytes
 )
 
@@ -73,10 +74,15 @@ func (m *Memory) SetFact(f Fact) error {
 }
 
 // DropFact implements Store.
-func (m *Memory) DropFact(kind, key string) error {
+func (m *Memory) DropFact(kind, key string) error { return m.DropFacts(kind, []string{key}) }
+
+// DropFacts implements Store.
+func (m *Memory) DropFacts(kind string, keys []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.facts, factKey{kind, key})
+	for _, key := range keys {
+		delete(m.facts, factKey{kind, key})
+	}
 	return nil
 }
 
@@ -116,34 +122,78 @@ func (s *SQLite) SetFact(f Fact) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	full := false
+	full, count := false, 0
 	err := s.transact(context.Background(), func(ctx context.Context) error {
-		if _, err := s.w.ExecContext(ctx, "DELETE FROM facts WHERE until <> 0 AND until <= ?", s.now().UnixNano()); err != nil {
+		count = s.facts
+		over, err := s.w.ExecContext(ctx, "DELETE FROM facts WHERE until <> 0 AND until <= ?", s.now().UnixNano())
+		if err := dropped(over, err, &count); err != nil {
 			return err
 		}
-		var others int
-		if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts WHERE NOT (kind = ? AND key = ?)", f.Kind, f.Key).Scan(&others); err != nil {
+		var known bool
+		if err := s.w.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM facts WHERE kind = ? AND key = ?)", f.Kind, f.Key).Scan(&known); err != nil {
 			return err
 		}
-		if full = others >= MaxFacts; full {
+		if full = !known && count >= MaxFacts; full {
 			return nil
 		}
-		_, err := s.w.ExecContext(ctx, "INSERT INTO facts (kind, key, value, until) VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until",
+		if !known {
+			count++
+		}
+		_, err = s.w.ExecContext(ctx, "INSERT INTO facts (kind, key, value, until) VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET value = excluded.value, until = excluded.until",
 			f.Kind, f.Key, append([]byte{}, f.Value...), until)
 		return err
 	})
-	if err == nil && full {
+	if err != nil {
+		return err
+	}
+	if s.facts = count; full {
 		return ErrFacts
+	}
+	return nil
+}
+
+// DropFact implements Store.
+func (s *SQLite) DropFact(kind, key string) error { return s.DropFacts(kind, []string{key}) }
+
+// dropStep is how many facts one commit drops: posts wait for it.
+const dropStep = 500
+
+// DropFacts implements Store.
+func (s *SQLite) DropFacts(kind string, keys []string) error {
+	for step := range slices.Chunk(keys, dropStep) {
+		if err := s.dropFacts(kind, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *SQLite) dropFacts(kind string, keys []string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	count := 0
+	err := s.transact(context.Background(), func(ctx context.Context) error {
+		count = s.facts
+		for _, key := range keys {
+			one, err := s.w.ExecContext(ctx, "DELETE FROM facts WHERE kind = ? AND key = ?", kind, key)
+			if err := dropped(one, err, &count); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.facts = count
 	}
 	return err
 }
 
-// DropFact implements Store.
-func (s *SQLite) DropFact(kind, key string) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	return s.transact(context.Background(), func(ctx context.Context) error {
-		_, err := s.w.ExecContext(ctx, "DELETE FROM facts WHERE kind = ? AND key = ?", kind, key)
+// dropped takes the rows of a DELETE from a count.
+func dropped(result sql.Result, err error, count *int) error {
+	if err != nil {
 		return err
-	})
+	}
+	n, err := result.RowsAffected()
+	*count -= int(n)
+	return err
 }

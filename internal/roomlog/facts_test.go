@@ -72,11 +72,28 @@ func TestFactsStay(t *testing.T) {
 		INSERT INTO facts (kind, key, value, until) SELECT 'filling', i, x'', 0 FROM n`, MaxFacts-1); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = OpenSQLite(dir); err != nil { // they are counted as the log is opened
+		t.Fatal(err)
+	}
 	if err := s.SetFact(Fact{Kind: "ban", Key: "b"}); !errors.Is(err, ErrFacts) {
 		t.Errorf("one too many: %v", err)
 	}
 	if err := s.SetFact(Fact{Kind: "ban", Key: "a", Value: []byte("y")}); err != nil {
 		t.Errorf("one that there is already: %v", err)
+	}
+	if err := s.DropFacts("filling", []string{"1", "2", "none"}); err != nil {
+		t.Error(err)
+	}
+	for _, key := range []string{"a", "b"} {
+		if err := s.SetFact(Fact{Kind: "other", Key: key}); err != nil {
+			t.Errorf("where two were dropped: %v", err)
+		}
+	}
+	if err := s.SetFact(Fact{Kind: "ban", Key: "b"}); !errors.Is(err, ErrFacts) {
+		t.Errorf("one too many: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -87,5 +104,23 @@ func TestFactsStay(t *testing.T) {
 	defer s.Close()
 	if facts, err := s.Facts("ban"); err != nil || len(facts) != 1 || string(facts[0].Value) != "y" {
 		t.Errorf("behind the restart there is %v, %v", facts, err)
+	}
+}
+
+// BenchmarkSetFact is what one fact costs among as many as the rules may be.
+func BenchmarkSetFact(b *testing.B) {
+	s, err := OpenSQLite(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.w.ExecContext(b.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 60000)
+		INSERT INTO facts (kind, key, value, until) SELECT 'filling', i, x'', 0 FROM n`); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := s.SetFact(Fact{Kind: "ban", Key: fmt.Sprint(i % 100)}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -192,6 +192,9 @@ type Store interface {
 	SetFact(Fact) error
 	// DropFact forgets a fact, if there is one.
 	DropFact(kind, key string) error
+	// DropFacts forgets several facts of a kind. Of very many an error may leave some
+	// dropped.
+	DropFacts(kind string, keys []string) error
 
 	Close() error
 }

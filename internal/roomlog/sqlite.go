@@ -46,6 +46,7 @@ type SQLite struct {
 	folder      *folder
 	last        int64 // the newest entry's time; guarded by writing
 	n           int64 // its place; guarded by writing
+	facts       int   // how many there are, those that are over included; guarded by writing
 	// goneMax is the greatest id of a removed entry, zero when there is none: a
 	// post with a greater one need not be looked for there. Guarded by writing.
 	goneMax protocol.ID
@@ -194,6 +195,9 @@ func (s *SQLite) load(ctx context.Context) error {
 	}
 	s.n, s.last = max(s.n, n), max(s.last, last)
 	if s.goneMax, err = goneMax(ctx, s.w); err != nil {
+		return err
+	}
+	if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
 		return err
 	}
 	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic FROM rooms")
