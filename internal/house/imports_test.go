@@ -55,10 +55,11 @@ var mayImport = map[string][]string{
 	"internal/tsharktest": {anything},
 	"internal/peers":      {},
 	"internal/hostile":    {anything},
+	"internal/compat":     {anything},
 	"internal/tied":       {},
 }
 
-var forTests = []string{"internal/netlab", "internal/torture", "internal/hostile", "internal/peers", "internal/tied", "internal/tsharktest"}
+var forTests = []string{"internal/netlab", "internal/torture", "internal/hostile", "internal/compat", "internal/peers", "internal/tied", "internal/tsharktest"}
 
 // reserved says which packages alone may import something from outside. A name
 // stands for everything below it as well.
