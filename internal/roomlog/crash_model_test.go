@@ -302,7 +302,14 @@ func (m *machine) Check(t *rapid.T) {
 	if want := slices.Sorted(maps.Keys(m.rooms)); !slices.Equal(names, want) || m.log.RoomCount() != len(want) {
 		t.Fatalf("rooms %q, want %q", names, want)
 	}
-	if got := m.log.Directs(bob); !slices.Equal(got, directs) {
+	var got []string
+	for _, d := range m.log.Directs(bob) {
+		got = append(got, d.Name)
+		if r := m.rooms[d.Name]; d.Opener != r[0].User || d.Last != r[len(r)-1].At || d.Read != m.markers[markerKey{bob, d.Name}] {
+			t.Fatalf("%+v; want it opened by %v, last at %d", d, r[0].User, r[len(r)-1].At)
+		}
+	}
+	if slices.Sort(got); !slices.Equal(got, directs) {
 		t.Fatalf("direct talks %q, want %q", got, directs)
 	}
 	for key, seq := range m.markers {

@@ -117,9 +117,9 @@ func (m *Memory) append(r *Record) {
 	if room == nil {
 		room = m.addRoom(e.Room)
 	}
-	room.info.Head++
 	m.last++
-	e.Seq, e.At, e.Edited, e.Gone, e.Rev, e.Reactions = room.info.Head, m.last, false, false, 0, nil
+	e.Seq, e.At, e.Edited, e.Gone, e.Rev, e.Reactions = room.info.Head+1, m.last, false, false, 0, nil
+	room.info.said(e)
 	if e.Kind == protocol.KindTopic {
 		room.info.Topic = e.Text
 	}
@@ -202,13 +202,6 @@ func (m *Memory) RoomCount() int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return len(m.names)
-}
-
-// Directs implements Store.
-func (m *Memory) Directs(user protocol.UserID) []string {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return slices.Clone(m.directs[user])
 }
 
 // Read implements Store.

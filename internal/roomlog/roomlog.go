@@ -132,6 +132,10 @@ type RoomInfo struct {
 	Name  string
 	Head  uint64 // the newest entry's seq
 	Topic string
+	// Last is when the newest entry was said, as in protocol.Entry; Opener is who said
+	// the first one. Both are zero where that entry has been removed.
+	Last   int64
+	Opener protocol.UserID
 }
 
 // Range asks for entries of Room with After < seq < Before (0: no bound): the
@@ -160,8 +164,9 @@ type Store interface {
 	Rooms(after string, limit int) []RoomInfo
 	// RoomCount counts the rooms that have entries.
 	RoomCount() int
-	// Directs lists the direct talks of a user that have entries.
-	Directs(user protocol.UserID) []string
+	// Directs lists the direct talks of a user that have entries, the one with the
+	// newest entry first.
+	Directs(user protocol.UserID) []Direct
 	// Read returns entries in ascending order, and whether there are more
 	// within the range.
 	Read(ctx context.Context, r Range) (entries []protocol.Entry, more bool, err error)

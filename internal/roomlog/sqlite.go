@@ -200,16 +200,19 @@ func (s *SQLite) load(ctx context.Context) error {
 	if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
 		return err
 	}
-	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic FROM rooms")
+	rows, err := s.w.QueryContext(ctx, `SELECT id, name, head, topic,
+		coalesce((SELECT at FROM entries WHERE room = r.id AND seq = r.head), 0), (SELECT user FROM entries WHERE room = r.id AND seq = 1) FROM rooms r`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		r := &sqliteRoom{}
-		if err := rows.Scan(&r.id, &r.info.Name, &r.info.Head, &r.info.Topic); err != nil {
+		var opener []byte
+		if err := rows.Scan(&r.id, &r.info.Name, &r.info.Head, &r.info.Topic, &r.info.Last, &opener); err != nil {
 			return err
 		}
+		copy(r.info.Opener[:], opener)
 		s.addRoom(r)
 	}
 	return rows.Err()
@@ -301,11 +304,4 @@ func (s *SQLite) RoomCount() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.names)
-}
-
-// Directs implements Store.
-func (s *SQLite) Directs(user protocol.UserID) []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return slices.Clone(s.directs[user])
 }

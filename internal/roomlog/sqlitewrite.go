@@ -187,8 +187,8 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 		}
 		return false, s.known(ctx, rooms, e, imported)
 	}
-	r.info.Head = seq
 	e.Seq, e.At, e.TargetSeq = seq, at, 0
+	r.info.said(e)
 	if about != nil {
 		e.TargetSeq = about.Seq
 	}
