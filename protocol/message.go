@@ -84,8 +84,8 @@ type Join struct {
 	Quiet bool   `msgpack:"quiet,omitempty"` // only to post: nothing of the room is sent
 }
 
-// Joined answers Join. Without a ref it is a notice: somebody opened a direct
-// talk with this user, who may join it. It names at most 200 people, and of more than
+// Joined answers Join. Without a ref it is a notice: in a direct talk with this user
+// something is unread, or new, and the user may join it. It names at most 200 people, and of more than
 // 1,000 at most 20; Who has them all.
 type Joined struct {
 	Ref     uint32   `msgpack:"ref,omitempty"`

@@ -192,7 +192,7 @@
 // # What the server sends unasked
 //
 //	entry                                 for every joined room
-//	joined {room, …} without ref          a direct talk with this user exists: join it to hear it
+//	joined {room, …} without ref          a direct talk has something unread, or new: join it to hear it
 //	left {room, text} without ref         this session was put out of the room, and why
 //	moderate {do, room, for} without ref  the room is now locked, unlocked, slow, private or public
 //	nick {user, nick} without ref         this user's nick has changed
@@ -202,6 +202,29 @@
 //	notice {about, room, text}            about the server itself, to who wants notices; an empty text: it is over
 //	bye {code, text, retry_after}         the connection ends; come back after so many milliseconds, 0: do not
 //	error {ref, id, code, text}           codes: see [Code]
+//
+// # Direct talks
+//
+// A direct talk is the room "dm:A:B", with both user ids in text form, the smaller
+// first; only these two can see it. Its first entry opens it: until then nobody but who
+// joined it knows of it. The other user is told by joined without ref when an entry
+// comes, and after welcome: of the talks with something unread (a head above the read
+// marker) the newest 20. rooms with direct lists all of them, the one with the newest
+// entry first, each with the other user's nick as far as it is known and with this
+// user's read marker; after is the last room of the page before. leave moves the read
+// marker to the head, so a talk that was left is not told of until something is said
+// there.
+//
+// A direct talk does not count among the rooms of the user who did not open it. A
+// session that is in very many such talks is put out of the quietest one with left,
+// without ref, and is told of it again when something is said there. How many talks may
+// be opened with one user in a time is limited, for the fresh more than for the known: a
+// first entry above that is refused with limit.
+//
+// refuse says whose entries in direct talks a user does not take: what is fresh or all,
+// who is one user, and off takes it back. The server keeps it. Who is refused gets the
+// error forbidden for every post and topic, and can still read what was said. With fresh
+// a talk goes on in which the user has said something lately.
 //
 // # Who may what
 //
@@ -232,9 +255,7 @@
 //
 // # Names
 //
-// A room's name: [ValidRoom]. A direct talk is the room "dm:A:B", with both
-// user ids in text form, the smaller first; only these two can see it. A nick:
-// [ValidNick].
+// A room's name: [ValidRoom]; that of a direct talk: [DirectRoom]. A nick: [ValidNick].
 //
 // # Life and death of a connection
 //

@@ -11,8 +11,10 @@
 // # Bounds
 //
 // The Keeper bounds how many rules there are, and each kind has a share of that, so that
-// whoever makes rooms and invitations leaves place for bans. A Rules remembers the last post of 65,536
-// people in slow rooms; above that the oldest are forgotten.
+// whoever makes rooms and invitations leaves place for bans. Of refusals of direct talks there
+// are at most 8,192 users' and 65,536 in all, and the fresh get three quarters of each. A
+// Rules remembers the last post of 65,536 people in slow rooms; above that the oldest are
+// forgotten.
 //
 // All methods may be called by any number of goroutines at once.
 package access
@@ -47,6 +49,7 @@ const (
 	factMute   = "mute"   // key: room/user
 	factMember = "member" // key: room/user, of a private room
 	factInvite = "invite" // key: the token's hash; value: Invitation
+	factRefuse = "refuse" // key: a user id; value: Refusal
 )
 
 // Who is somebody who wants something.
@@ -69,6 +72,9 @@ type Rules struct {
 	members map[place]struct{}
 	invites map[string]Invitation // by the token's hash
 	posted  map[place]time.Time   // in slow rooms
+
+	refusals map[protocol.UserID]Refusal // of direct talks; none is empty
+	refused  int                         // users in all of them
 }
 
 // place is somebody in a room.
@@ -92,7 +98,8 @@ func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 		now = time.Now
 	}
 	r := &Rules{keep: keep, now: now, admins: map[protocol.UserID]struct{}{}, bans: map[string]Ban{}, rooms: map[string]settings{},
-		ops: map[place]struct{}{}, mutes: map[place]time.Time{}, members: map[place]struct{}{}, invites: map[string]Invitation{}, posted: map[place]time.Time{}}
+		ops: map[place]struct{}{}, mutes: map[place]time.Time{}, members: map[place]struct{}{}, invites: map[string]Invitation{}, posted: map[place]time.Time{},
+		refusals: map[protocol.UserID]Refusal{}}
 	loads := []struct {
 		kind string
 		load func(roomlog.Fact) error
@@ -115,6 +122,7 @@ func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 			r.invites[f.Key] = i
 			return err
 		}},
+		{factRefuse, r.loadRefusal},
 		{factOp, placed(func(p place, _ time.Time) { r.ops[p] = struct{}{} })},
 		{factMute, placed(func(p place, until time.Time) { r.mutes[p] = until })},
 		{factMember, placed(func(p place, _ time.Time) { r.members[p] = struct{}{} })},

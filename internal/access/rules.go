@@ -37,6 +37,7 @@ func (r *Rules) set(f roomlog.Fact, value any, make func()) error {
 // Keeper takes.
 var shares = map[string]int{
 	factBan: 8 << 10, factRoom: 14 << 10, factOp: 12 << 10, factMute: 8 << 10, factMember: 16 << 10, factInvite: 4 << 10,
+	factRefuse: 8 << 10,
 }
 
 // place reports that there are as many rules of a kind as there may be. mu is held.

@@ -26,7 +26,8 @@ type Limits struct {
 	AddressShare      int // how many people's rates those of one address have together
 
 	Text         int // bytes of an entry's text
-	Rooms        int // rooms in which one user may be
+	Rooms        int // rooms in which one user may be, without direct talks that others opened
+	Directs      int // direct talks that others opened, in which one session is
 	AllRooms     int // rooms on this server, direct talks included
 	Pending      int // posts of one session that are not yet committed
 	PendingBytes int // the same, in bytes
@@ -50,6 +51,11 @@ type Limits struct {
 	NickBurst     int // at once
 	NewRoomsRate  int // rooms newly made an hour by one user
 	NewRoomsBurst int // at once
+
+	KnownDirectsRate  int // direct talks an hour that all who are known open with one user
+	KnownDirectsBurst int // at once
+	FreshDirectsRate  int // the same of all who are fresh
+	FreshDirectsBurst int // at once
 }
 
 // DefaultLimits are the limits unless Config says otherwise.
@@ -62,6 +68,7 @@ var DefaultLimits = Limits{
 
 	Text:         16 << 10,
 	Rooms:        100,
+	Directs:      200,
 	AllRooms:     10_000,
 	Pending:      1_024,
 	PendingBytes: 1 << 20,
@@ -84,6 +91,11 @@ var DefaultLimits = Limits{
 	NickBurst:     10,
 	NewRoomsRate:  30,
 	NewRoomsBurst: 100,
+
+	KnownDirectsRate:  60,
+	KnownDirectsBurst: 100,
+	FreshDirectsRate:  10,
+	FreshDirectsBurst: 20,
 }
 
 func (l Limits) orDefaults() Limits {
@@ -114,6 +126,10 @@ func (l *Limits) pace(a action) pace {
 		return each(l.ArrivalRate, l.ArrivalBurst, time.Second)
 	case making:
 		return each(l.NewRoomsRate, l.NewRoomsBurst, time.Hour)
+	case openingKnown:
+		return each(l.KnownDirectsRate, l.KnownDirectsBurst, time.Hour)
+	case openingFresh:
+		return each(l.FreshDirectsRate, l.FreshDirectsBurst, time.Hour)
 	}
 	return each(l.RequestRate, l.RequestBurst, time.Second)
 }
@@ -156,4 +172,6 @@ const (
 	hangUpBytes    = 4 << 20         // and in bytes: more than the posts that may be under way
 	maxQuery       = 1 << 10         // bytes of a search
 	typingEvery    = 2 * time.Second // typing notes of one session
+	directsTold    = 20              // direct talks with something unread that are told of at connect
+	saidLately     = 200             // entries of a direct talk in which who refuses the fresh has to have said something
 )

@@ -38,6 +38,7 @@ type person struct {
 	// Guarded by people.mu.
 	sessions  []*session
 	rooms     int           // in which the person is a member
+	invited   int           // of these, direct talks that somebody else has opened
 	searching chan struct{} // see searchPlace; nil before the first search
 }
 
@@ -112,11 +113,12 @@ func (p *people) leave(ss *session) {
 	}
 }
 
-// inRooms counts the rooms in which a person is.
+// inRooms counts the rooms in which a person is, without the direct talks that others
+// have opened.
 func (p *people) inRooms(who *person) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return who.rooms
+	return who.rooms - who.invited
 }
 
 // sessions returns the sessions of a user.
@@ -139,24 +141,19 @@ func (p *people) searchPlace(who *person) chan struct{} {
 	return who.searching
 }
 
-// tellDirect tells both users of a direct talk that it exists.
-func (p *people) tellDirect(room string, a, b protocol.UserID) {
-	for _, u := range []protocol.UserID{a, b} {
-		for _, ss := range p.sessions(u) {
-			ss.noticeDirect(room)
-		}
-	}
-}
+func (p *people) entered(m *member) { p.countRooms(m, +1) }
 
-func (p *people) entered(who *person) { p.countRooms(who, +1) }
+func (p *people) departed(m *member) { p.countRooms(m, -1) }
 
-func (p *people) departed(who *person) { p.countRooms(who, -1) }
-
-func (p *people) countRooms(who *person, by int) {
+func (p *people) countRooms(m *member, by int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	who := m.person
 	before := who.rooms > 0
 	who.rooms += by
+	if m.invited {
+		who.invited += by
+	}
 	switch after := who.rooms > 0; {
 	case after && !before:
 		p.present++

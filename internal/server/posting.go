@@ -32,7 +32,8 @@ func (ss *session) post(m *protocol.Post) {
 
 // entry checks a post and makes an entry of it.
 func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
-	if _, err := ss.followed(m.Room); err != nil {
+	f, err := ss.followed(m.Room)
+	if err != nil {
 		return nil, err
 	}
 	if m.ID.Version() != 7 {
@@ -69,6 +70,9 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 	}
 	p := ss.person
 	if err := ss.srv.rules.Posts(p.who(), m.Room); err != nil && !ss.said(m) {
+		return nil, err
+	}
+	if err := ss.mayPostDirect(f.room); err != nil && !ss.said(m) {
 		return nil, err
 	}
 	if err := ss.mayPostNow(m.Room, m.ID); err != nil {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +45,11 @@ func (ss *session) handle(m protocol.Message) {
 	case *protocol.Topic:
 		ref, err = m.Ref, ss.setTopic(m)
 	case *protocol.Rooms:
-		ss.listRooms(m)
+		if m.Direct {
+			ss.listDirects(m)
+		} else {
+			ss.listRooms(m)
+		}
 	case *protocol.Who:
 		ref, err = m.Ref, ss.who(m)
 	case *protocol.Read:
@@ -64,7 +67,7 @@ func (ss *session) handle(m protocol.Message) {
 	case *protocol.Whois:
 		ref, err = m.Ref, errUnsupported
 	case *protocol.Refuse:
-		ref, err = m.Ref, errUnsupported
+		ref, err = m.Ref, ss.refuse(m)
 	}
 	if err != nil {
 		answer := *toError(err)
@@ -151,10 +154,17 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 		return err
 	}
 	ss.mu.Lock()
-	old, count := ss.following(m.Room), len(ss.follows)
+	old, count := ss.following(m.Room), 0
+	for _, f := range ss.follows {
+		if !f.invited {
+			count++
+		}
+	}
 	ss.mu.Unlock()
 	if old != nil {
 		ss.unfollow(old) // joining again begins anew, behind the new cursor
+	} else if ss.srv.isInvited(m.Room, ss.person.user) {
+		ss.parkDirect()
 	} else if n := max(count, ss.srv.people.inRooms(ss.person)); n >= ss.srv.limits.Rooms && !ss.isMember(m.Room) {
 		ss.srv.stats.reached(limitRooms)
 		return protocol.Errorf(protocol.CodeLimit, "you are in %d rooms, which is the limit; leave one first", n)
@@ -235,6 +245,7 @@ func (ss *session) leaveRoom(m *protocol.Leave) error {
 	if err != nil {
 		return err
 	}
+	ss.leaveDirect(f)
 	ss.unfollow(f, &protocol.Left{Ref: m.Ref, Room: m.Room})
 	return nil
 }
@@ -257,7 +268,8 @@ func (ss *session) setNick(m *protocol.Nick) error {
 }
 
 func (ss *session) setTopic(m *protocol.Topic) error {
-	if _, err := ss.followed(m.Room); err != nil {
+	f, err := ss.followed(m.Room)
+	if err != nil {
 		return err
 	}
 	topic := safetext.Line(m.Topic)
@@ -270,6 +282,9 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 		return err
 	}
 	if err := ss.srv.rules.Posts(p.who(), m.Room); err != nil {
+		return err
+	}
+	if err := ss.mayPostDirect(f.room); err != nil {
 		return err
 	}
 	id := protocol.NewID()
@@ -288,8 +303,7 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 }
 
 // listRooms lists the rooms that have entries and those that somebody is in,
-// by name, as far as one may know of them. Direct talks are not listed: who has some is
-// told of them.
+// by name, as far as one may know of them. Direct talks are not listed: see listDirects.
 func (ss *session) listRooms(m *protocol.Rooms) {
 	s := ss.srv
 	limit := min(listLimit(m.Limit), 100)
@@ -375,18 +389,7 @@ func (ss *session) markRead(m *protocol.Read) {
 	if err != nil || ss.person.guest {
 		return
 	}
-	seq := min(m.Seq, f.room.head.Load())
-	moved, err := ss.srv.log.SetMarker(ss.person.user, m.Room, seq)
-	if err != nil {
-		ss.srv.logSome(slog.LevelWarn, "a read marker was not kept", "err", err)
-	}
-	if moved {
-		for _, other := range ss.srv.people.sessions(ss.person.user) {
-			if other != ss {
-				other.markerMoved(m.Room, seq)
-			}
-		}
-	}
+	ss.moveMarker(m.Room, min(m.Seq, f.room.head.Load()))
 }
 
 // typing passes a note on, not too often; a big room has better things to do.

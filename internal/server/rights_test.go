@@ -99,6 +99,7 @@ var table = []line{
 	{name: "who", want: "++++NN+++", ask: func(_ *stage, a *actor) protocol.Message { return &protocol.Who{Ref: 9, Room: a.room} }},
 	{name: "rooms", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Rooms{Ref: 9} }},
 	{name: "rooms after", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Rooms{Ref: 9, After: "secre"} }},
+	{name: "rooms direct", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Rooms{Ref: 9, Direct: true} }},
 	{name: "nick", want: "+++++++++", ask: func(_ *stage, a *actor) protocol.Message {
 		return &protocol.Nick{Ref: 9, Nick: a.welcome.Nick}
 	}},
@@ -118,7 +119,8 @@ var table = []line{
 	{name: "typing", want: "++++..+++", ask: func(_ *stage, a *actor) protocol.Message { return &protocol.Typing{Room: a.room} }, effect: typed},
 	{name: "ping", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Ping{N: 1} }, effect: always},
 	{name: "whois", want: "UUUUUUUUU", ask: func(*stage, *actor) protocol.Message { return &protocol.Whois{Ref: 9, Who: "watcher"} }},
-	{name: "refuse", want: "UUUUUUUUU", ask: func(*stage, *actor) protocol.Message { return &protocol.Refuse{Ref: 9} }},
+	{name: "refuse", want: "F+++F++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Refuse{Ref: 9} }},
+	{name: "refuse, somebody", want: "F+++F++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Refuse{Ref: 9, Who: "watcher"} }},
 	{name: "hello", want: ".........", ask: func(*stage, *actor) protocol.Message { return &protocol.Hello{Nick: "admin"} }, effect: never},
 	{name: "auth", want: ".........", ask: func(*stage, *actor) protocol.Message { return &protocol.Auth{} }, effect: never},
 

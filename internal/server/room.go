@@ -18,6 +18,9 @@ type room struct {
 	// eventHead numbers presence and typing messages, which are not kept.
 	eventHead atomic.Uint64
 
+	last   atomic.Int64 // when the newest entry was said, as in protocol.Entry
+	direct bool         // it is a direct talk
+
 	mu        sync.Mutex
 	gone      bool // the last follower has left; this room is replaced
 	topic     string
@@ -29,12 +32,15 @@ type room struct {
 	order     []protocol.UserID           // the members, sorted
 	changed   map[protocol.UserID]*person // since the last presence message
 	told      time.Time                   // when that was
+	opener    protocol.UserID             // of a direct talk: who said the first, or is about to
+	said      map[protocol.UserID]bool    // of a direct talk: see hasSaid
 }
 
 // member is a person in a room, with one session or more.
 type member struct {
 	person   *person
 	sessions int
+	invited  bool          // to a direct talk that somebody else has opened
 	bots     int           // of the sessions
 	told     string        // the nick under which the room knows the person
 	role     protocol.Role // that the room was told of last
@@ -59,6 +65,7 @@ type follow struct {
 	member      bool        // counts as present; guarded by room.mu
 	gone        atomic.Bool // it has ended; set under room.mu
 	quiet       bool        // is sent nothing of the room
+	invited     bool        // somebody else has opened this direct talk; set once
 	cursor      uint64
 	eventCursor uint64
 }
@@ -92,6 +99,10 @@ func (s *Server) makeRoom(name string) *room {
 	info, _ := s.log.Room(name)
 	r := &room{srv: s, name: name, topic: info.Topic, members: map[protocol.UserID]*member{}, changed: map[protocol.UserID]*person{}}
 	r.head.Store(info.Head)
+	r.last.Store(info.Last)
+	if _, _, r.direct = protocol.ParseDirectRoom(name); r.direct {
+		r.opener = info.Opener
+	}
 	s.rooms[name] = r
 	return r
 }
@@ -168,12 +179,12 @@ func (r *room) enter(f *follow) {
 	p := f.session.person
 	m := r.members[p.user]
 	if m == nil {
-		m = &member{person: p}
+		m = &member{person: p, invited: r.isInvited(p.user)}
 		r.members[p.user] = m
 		at, _ := slices.BinarySearchFunc(r.order, p.user, compareUsers)
 		r.order = slices.Insert(r.order, at, p.user)
 		r.touch(p)
-		r.srv.people.entered(p)
+		r.srv.people.entered(m)
 	}
 	was := m.isBot()
 	m.count(f.session, +1)
@@ -209,7 +220,7 @@ func (r *room) depart(f *follow) {
 	at, _ := slices.BinarySearchFunc(r.order, user, compareUsers)
 	r.order = slices.Delete(r.order, at, at+1)
 	r.touch(m.person)
-	r.srv.people.departed(m.person)
+	r.srv.people.departed(m)
 }
 
 // touch notes that presence has changed for a person. r.mu is held.
@@ -245,6 +256,7 @@ func (r *room) grow(entries []protocol.Entry) {
 		}
 		r.head.Store(e.Seq)
 	}
+	r.grown(entries)
 	r.wakeAll()
 }
 

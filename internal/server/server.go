@@ -38,7 +38,8 @@
 // room say among themselves. A session costs its
 // reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
 // behind which it is no longer read; what it has not read of its rooms costs
-// nothing. Of those who guess the passphrase 4,096 addresses are remembered.
+// nothing. It is in at most Limits.Rooms rooms and Limits.Directs direct talks that
+// others opened. Of those who guess the passphrase 4,096 addresses are remembered.
 package server
 
 import (

@@ -201,43 +201,6 @@ func (ss *session) nickChanged() {
 	ss.wake()
 }
 
-// noticeDirect tells of a direct talk that the session does not follow, once.
-func (ss *session) noticeDirect(room string) {
-	if ss.person.guest || ss.door.kind() != nativeDoor {
-		return
-	}
-	ss.mu.Lock()
-	_, told := ss.noticed[room]
-	tell := !told && ss.following(room) == nil
-	if tell {
-		if ss.noticed == nil {
-			ss.noticed = map[string]struct{}{}
-		}
-		ss.noticed[room] = struct{}{}
-	}
-	ss.mu.Unlock()
-	if !tell {
-		return
-	}
-	info, _ := ss.srv.log.Room(room)
-	notice := &protocol.Joined{Room: room, Topic: info.Topic, Head: info.Head, Read: ss.srv.log.Marker(ss.person.user, room)}
-	ss.mu.Lock()
-	if ss.following(room) == nil { // nor joined meanwhile
-		ss.replies = encoders[nativeDoor](ss.replies, notice)
-	}
-	ss.mu.Unlock()
-	ss.wake()
-}
-
-func (ss *session) tellDirects() {
-	if ss.person.guest {
-		return
-	}
-	for _, room := range ss.srv.log.Directs(ss.person.user) {
-		ss.noticeDirect(room)
-	}
-}
-
 func (ss *session) markerMoved(room string, seq uint64) {
 	ss.mu.Lock()
 	if ss.following(room) != nil {
@@ -267,6 +230,7 @@ func (ss *session) follow(name string, member, quiet bool, cursor func(head uint
 	defer r.mu.Unlock()
 	f := &follow{room: r, session: ss, quiet: quiet}
 	r.add(f)
+	f.invited = r.isInvited(ss.person.user)
 	if member {
 		r.enter(f)
 	}

@@ -13,18 +13,20 @@ import (
 type action int
 
 const (
-	posting   action = iota
-	asking           // requests of every kind that is not here
-	paging           // joins, pages of history, lists of people and of rooms
-	searching        //
-	renaming         // changes of nick
-	making           // of rooms
-	arriving         // of connections
+	posting      action = iota
+	asking              // requests of every kind that is not here
+	paging              // joins, pages of history, lists of people and of rooms
+	searching           //
+	renaming            // changes of nick
+	making              // of rooms
+	arriving            // of connections
+	openingKnown        // of direct talks with somebody, by all who are known
+	openingFresh        // the same, by all who are fresh
 	actions
 )
 
 // exceeded is the limit that is reached by an action too many.
-var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals}
+var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals, limitKnownDirects, limitFreshDirects}
 
 // allowance is what somebody may still do.
 type allowance [actions]bucket

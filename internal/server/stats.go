@@ -26,6 +26,9 @@ const (
 	limitSearches
 	limitNicks
 	limitNewRooms
+	limitKnownDirects
+	limitFreshDirects
+	limitDirects
 	limitRooms
 	limitAllRooms
 	limitText
@@ -39,7 +42,7 @@ var limitNames = [limits]string{
 	limitConnections: "connections", limitAddressConns: "address_connections", limitArrivals: "arrivals",
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
 	limitPosts: "posts", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
-	limitNicks: "nicks", limitNewRooms: "new_rooms", limitRooms: "rooms", limitAllRooms: "all_rooms",
+	limitNicks: "nicks", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
 	limitText: "text", limitPending: "pending", limitReplies: "replies",
 }
 
