@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -131,3 +132,25 @@ func ValidNick(nick string) error {
 	}
 	return nil
 }
+
+// ReservedNick reports why a nick belongs to nobody though it is valid: it would be
+// taken for a user id or an IP address, in whatever case, by a command that takes either.
+// A digit counts as the letter that it passes for, and the reverse.
+func ReservedNick(nick string) error {
+	lower := strings.ToLower(nick)
+	if _, err := ParseUserID(asLetters.Replace(lower)); err == nil {
+		return errors.New("a nick that reads as a user id could be taken for another user")
+	}
+	bare, _, _ := strings.Cut(strings.Trim(lower, "[]"), "%")
+	for _, s := range []string{bare, asDigits.Replace(bare)} {
+		if _, err := netip.ParseAddr(s); err == nil {
+			return errors.New("a nick that reads as an IP address could be taken for one")
+		}
+	}
+	return nil
+}
+
+var (
+	asLetters = strings.NewReplacer("0", "o", "1", "l")
+	asDigits  = strings.NewReplacer("o", "0", "l", "1", "i", "1", "|", "1")
+)

@@ -57,3 +57,18 @@ func TestValidNames(t *testing.T) {
 		}
 	}
 }
+
+func TestReservedNick(t *testing.T) {
+	id := UserID{1, 2, 3, 0xff, 15: 0x1d}.String()
+	for _, nick := range []string{id, strings.ToUpper(id), strings.ToUpper(id[:1]) + id[1:], UserID{}.String(), strings.Repeat("l", 25) + "4",
+		strings.Repeat("1", 25) + "4", strings.Repeat("0", 25) + "a", "10.0.0.5", "[10.0.0.5]", "10.0.0.5%eth0", "I0.0.0.5", "1o.0.0.l", "::1", "FE80::1%eth0", "[fe80::1]"} {
+		if ReservedNick(nick) == nil {
+			t.Errorf("%s may be a nick", nick)
+		}
+	}
+	for _, nick := range []string{"ann", "10", "1.2.3", "10.0.0.5.6", "host-10.0.0.5", id + "a", id[1:], "abba", "deadbeef", "1e5", "10m", "x.y.z.w", "fox🦊"} {
+		if err := ReservedNick(nick); err != nil {
+			t.Errorf("%s: %v", nick, err)
+		}
+	}
+}

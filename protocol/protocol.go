@@ -255,7 +255,15 @@
 //
 // # Names
 //
-// A room's name: [ValidRoom]; that of a direct talk: [DirectRoom]. A nick: [ValidNick].
+// A room's name: [ValidRoom]; that of a direct talk: [DirectRoom]. A nick: [ValidNick],
+// and not [ReservedNick].
+//
+// A nick is held while its user is connected: nobody else is granted it, nor one that
+// looks like it; but a key takes it from a guest, who gets another one. It is bound to
+// the user's key after the first post under it, or ten minutes of presence in all, and
+// is then granted to that key alone until the key has not come with it for 90 days, or
+// an admin frees it. A key has at most three. A server binds only so many of one
+// address; over that a nick is held and not bound, and bound after a later post.
 //
 // # Life and death of a connection
 //

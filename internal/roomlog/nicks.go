@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"lanchat/internal/nicks"
@@ -28,18 +29,52 @@ type memoryBinding struct {
 	user  protocol.UserID
 	used  time.Time
 	since time.Time // when it went from another user to this one; zero: never
+	bound time.Time
+}
+
+// bindings returns what is known of the keys of a nick.
+func (m *Memory) bindings(nick string) (all []nickBinding) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, key := range nicks.Keys(nick) {
+		if b, ok := m.nicks[key]; ok {
+			all = append(all, nickBinding{b.user, b.used.Unix()})
+		}
+	}
+	return all
 }
 
 // NickOwner implements Store.
 func (m *Memory) NickOwner(nick string) (protocol.UserID, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, key := range nicks.Keys(nick) {
-		if b, ok := m.nicks[key]; ok && m.now().Sub(b.used) <= NickExpiry {
-			return b.user, true
+	return nickOwner(m.bindings(nick), m.now())
+}
+
+// NickLapsed implements Store.
+func (m *Memory) NickLapsed(nick string, user protocol.UserID) bool {
+	return nickLapsed(m.bindings(nick), user, m.now())
+}
+
+// nickOwner is whose the bindings of a nick's keys are.
+func nickOwner(keys []nickBinding, now time.Time) (owner protocol.UserID, bound bool) {
+	for _, b := range keys {
+		if !b.counts(now) {
+			continue
 		}
+		if bound && owner != b.user {
+			return protocol.UserID{}, true
+		}
+		owner, bound = b.user, true
 	}
-	return protocol.UserID{}, false
+	return owner, bound
+}
+
+func nickLapsed(keys []nickBinding, user protocol.UserID, now time.Time) bool {
+	return slices.ContainsFunc(keys, func(b nickBinding) bool { return !b.user.IsZero() && b.user != user && !b.counts(now) })
+}
+
+// counts reports whether the key is bound.
+func (b nickBinding) counts(now time.Time) bool {
+	return !b.user.IsZero() && b.used >= now.Add(-NickExpiry).Unix()
 }
 
 // BindNick implements Store. When 65,536 keys are bound, no new one is, and the nick
@@ -48,12 +83,16 @@ func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	keys := nicks.Keys(nick)
+	bound := at
 	for _, key := range keys {
 		b, known := m.nicks[key]
 		switch {
 		case !known:
 		case b.user == user:
 			since = later(since, b.since)
+			if at.Sub(b.used) <= NickExpiry {
+				bound = b.bound
+			}
 		case at.Sub(b.used) <= NickExpiry:
 			return time.Time{}, ErrNickTaken
 		default:
@@ -69,7 +108,7 @@ func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 		}
 	}
 	for _, key := range keys {
-		m.nicks[key] = memoryBinding{nick, user, at, since}
+		m.nicks[key] = memoryBinding{nick, user, at, since, bound}
 	}
 	own := append(slices.DeleteFunc(m.owned[user], func(n string) bool { return n == nick }), nick) // used last
 	m.owned[user] = own
@@ -77,6 +116,41 @@ func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 		m.forgetNick(memoryBinding{nick: own[0], user: user})
 	}
 	return since, nil
+}
+
+// Nicks implements Store.
+func (m *Memory) Nicks(user protocol.UserID) (all []NickBinding) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, nick := range slices.Backward(m.owned[user]) {
+		for _, key := range nicks.Keys(nick) {
+			if b := m.nicks[key]; b.nick == nick && b.user == user && m.now().Sub(b.used) <= NickExpiry {
+				all = append(all, NickBinding{nick, b.bound, b.used})
+				break
+			}
+		}
+	}
+	return all
+}
+
+// UnbindNick implements Store.
+func (m *Memory) UnbindNick(nick string, user protocol.UserID) (freed []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, own := range slices.Clone(m.owned[user]) {
+		if nick != "" && !nicks.Same(nick, own) {
+			continue
+		}
+		for _, key := range nicks.Keys(own) {
+			if b := m.nicks[key]; b.nick == own && b.user == user && m.now().Sub(b.used) <= NickExpiry {
+				// As one that was not used for long: whoever has it next is marked.
+				b.used = time.Time{}
+				m.nicks[key] = b
+				freed = append(freed, own)
+			}
+		}
+	}
+	return slices.Compact(freed), nil
 }
 
 // forgetNick ends a binding.
@@ -99,9 +173,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// NickOwner implements Store.
-func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
-	oldest := s.now().Add(-NickExpiry).Unix()
+// bindings returns what is known of the keys of a nick.
+func (s *SQLite) bindings(nick string) (all []nickBinding) {
 	for _, key := range nicks.Keys(nick) {
 		b, known, as := s.bound.get(key)
 		if !known {
@@ -111,16 +184,24 @@ func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
 			}
 			s.bound.put(key, b, as)
 		}
-		if !b.user.IsZero() && b.used >= oldest {
-			return b.user, true
-		}
+		all = append(all, b)
 	}
-	return protocol.UserID{}, false
+	return all
+}
+
+// NickOwner implements Store.
+func (s *SQLite) NickOwner(nick string) (protocol.UserID, bool) {
+	return nickOwner(s.bindings(nick), s.now())
+}
+
+// NickLapsed implements Store.
+func (s *SQLite) NickLapsed(nick string, user protocol.UserID) bool {
+	return nickLapsed(s.bindings(nick), user, s.now())
 }
 
 // nickBinding is what the file has of a key.
 func (s *SQLite) nickBinding(key string) (b nickBinding, err error) {
-	owner, err := s.prepareNickOwner()
+	owner, err := s.prepareOnce(&s.nickOwner, "SELECT user, used FROM nicks WHERE key = ?")
 	if err != nil {
 		return nickBinding{}, err
 	}
@@ -137,20 +218,20 @@ func (s *SQLite) nickBinding(key string) (b nickBinding, err error) {
 	return b, nil
 }
 
-// prepareNickOwner prepares the statement once: everybody who comes has it run, some
-// several times, and to parse it takes longer than to run it.
-func (s *SQLite) prepareNickOwner() (*sql.Stmt, error) {
-	if owner := s.nickOwner.Load(); owner != nil {
-		return owner, nil
+// prepareOnce prepares a statement of the readers once: everybody who comes has it run,
+// some several times, and to parse it takes longer than to run it.
+func (s *SQLite) prepareOnce(once *atomic.Pointer[sql.Stmt], query string) (*sql.Stmt, error) {
+	if stmt := once.Load(); stmt != nil {
+		return stmt, nil
 	}
-	owner, err := s.db.Prepare("SELECT user, used FROM nicks WHERE key = ?")
+	stmt, err := s.db.Prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	if !s.nickOwner.CompareAndSwap(nil, owner) {
-		owner.Close()
+	if !once.CompareAndSwap(nil, stmt) {
+		stmt.Close()
 	}
-	return s.nickOwner.Load(), nil
+	return once.Load(), nil
 }
 
 // BindNick implements Store.
@@ -160,12 +241,16 @@ func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 	defer s.writing.Unlock()
 	keys := nicks.Keys(nick)
 	fresh := true
+	bound := at.Unix()
 	for _, key := range keys {
 		var raw []byte
 		var shown string
-		var used, changed int64
-		err := s.w.QueryRowContext(ctx, "SELECT nick, user, used, since FROM nicks WHERE key = ?", key).Scan(&shown, &raw, &used, &changed)
+		var used, changed, began int64
+		err := s.w.QueryRowContext(ctx, "SELECT nick, user, used, since, bound FROM nicks WHERE key = ?", key).Scan(&shown, &raw, &used, &changed, &began)
 		mine := bytes.Equal(raw, user[:])
+		if mine && at.Sub(time.Unix(used, 0)) <= NickExpiry {
+			bound = began
+		}
 		switch old := at.Sub(time.Unix(used, 0)); {
 		case errors.Is(err, sql.ErrNoRows):
 			fresh = false
@@ -186,18 +271,19 @@ func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 		return since, nil
 	}
 	defer s.bound.forget()
-	return since, s.transact(ctx, func(ctx context.Context) error { return s.bind(ctx, s.w, nick, keys, user, at, since) })
+	return since, s.transact(ctx, func(ctx context.Context) error { return s.bind(ctx, s.w, nick, keys, user, at, since, bound) })
 }
 
 // bind writes a binding, and forgets those of its user that are too many.
-func (s *SQLite) bind(ctx context.Context, c *sql.Conn, nick string, keys []string, user protocol.UserID, at, since time.Time) error {
+func (s *SQLite) bind(ctx context.Context, c *sql.Conn, nick string, keys []string, user protocol.UserID, at, since time.Time, bound int64) error {
 	changed := int64(0)
 	if !since.IsZero() {
 		changed = since.Unix()
 	}
 	for _, key := range keys {
-		if _, err := c.ExecContext(ctx, `INSERT INTO nicks (key, nick, user, used, since) VALUES (?,?,?,?,?)
-			ON CONFLICT DO UPDATE SET nick = excluded.nick, user = excluded.user, used = excluded.used, since = excluded.since`, key, nick, user[:], at.Unix(), changed); err != nil {
+		if _, err := c.ExecContext(ctx, `INSERT INTO nicks (key, nick, user, used, since, bound) VALUES (?,?,?,?,?,?)
+			ON CONFLICT DO UPDATE SET nick = excluded.nick, user = excluded.user, used = excluded.used, since = excluded.since, bound = excluded.bound`,
+			key, nick, user[:], at.Unix(), changed, bound); err != nil {
 			return err
 		}
 	}
@@ -206,41 +292,69 @@ func (s *SQLite) bind(ctx context.Context, c *sql.Conn, nick string, keys []stri
 	return err
 }
 
-// keyNicks brings in the keys by which nicks are the same: until then case alone was
-// passed over. Of two that are the same now, the one used last stays.
-func keyNicks(ctx context.Context, c *sql.Conn) error {
-	type row struct {
-		nick string
-		user []byte
-		used int64
-	}
-	var rows []row
-	found, err := c.QueryContext(ctx, "SELECT nick, user, used FROM nicks ORDER BY used DESC, nick")
+// Nicks implements Store.
+func (s *SQLite) Nicks(user protocol.UserID) (all []NickBinding) {
+	list, err := s.prepareOnce(&s.nicksOf, "SELECT nick, max(used), max(bound) FROM nicks WHERE user = ? AND used >= ? GROUP BY nick ORDER BY max(used) DESC, nick")
 	if err != nil {
-		return err
+		return nil
 	}
-	defer found.Close()
-	for found.Next() {
-		var r row
-		if err := found.Scan(&r.nick, &r.user, &r.used); err != nil {
+	rows, err := list.Query(user[:], s.now().Add(-NickExpiry).Unix())
+	if err != nil {
+		return nil
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var nick string
+		var used, bound int64
+		if rows.Scan(&nick, &used, &bound) != nil {
+			return nil
+		}
+		b := NickBinding{Nick: nick, Used: time.Unix(used, 0)}
+		if bound != 0 {
+			b.Bound = time.Unix(bound, 0)
+		}
+		all = append(all, b)
+	}
+	if rows.Err() != nil {
+		return nil
+	}
+	return all
+}
+
+// UnbindNick implements Store.
+func (s *SQLite) UnbindNick(nick string, user protocol.UserID) (freed []string, err error) {
+	ctx := context.Background()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	defer s.bound.forget()
+	err = s.transact(ctx, func(ctx context.Context) error {
+		rows, err := s.w.QueryContext(ctx, "SELECT DISTINCT nick FROM nicks WHERE user = ? AND used >= ? ORDER BY nick", user[:], s.now().Add(-NickExpiry).Unix())
+		if err != nil {
 			return err
 		}
-		rows = append(rows, r)
-	}
-	if err := errors.Join(found.Err(), found.Close()); err != nil {
-		return err
-	}
-	if _, err := c.ExecContext(ctx, `DROP TABLE nicks;
-		CREATE TABLE nicks (key TEXT PRIMARY KEY, nick TEXT NOT NULL, user BLOB NOT NULL, used INTEGER NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-		CREATE INDEX nicks_user ON nicks (user);`); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		for _, key := range nicks.Keys(r.nick) {
-			if _, err := c.ExecContext(ctx, "INSERT INTO nicks (key, nick, user, used, since) VALUES (?,?,?,?,0) ON CONFLICT DO NOTHING", key, r.nick, r.user, r.used); err != nil {
+		defer rows.Close()
+		for rows.Next() {
+			var own string
+			if err := rows.Scan(&own); err != nil {
+				return err
+			}
+			if nick == "" || nicks.Same(nick, own) {
+				freed = append(freed, own)
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, own := range freed {
+			// As one that was not used for long: whoever has it next is marked.
+			if _, err := s.w.ExecContext(ctx, "UPDATE nicks SET used = 0 WHERE user = ? AND nick = ?", user[:], own); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return freed, nil
 }

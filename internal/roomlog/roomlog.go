@@ -182,13 +182,23 @@ type Store interface {
 	SetMarker(user protocol.UserID, room string, seq uint64) (moved bool, err error)
 
 	// NickOwner returns whom a nick, or one that looks like it, is bound to.
-	// Bindings unused for NickExpiry do not count.
+	// Bindings unused for NickExpiry do not count. Where nicks that look like it are
+	// bound to two users it is nobody's, and taken: the user is the zero one.
 	NickOwner(nick string) (protocol.UserID, bool)
+	// NickLapsed reports whether a nick, or one that looks like it, was bound to
+	// another user, and is not any more.
+	NickLapsed(nick string, user protocol.UserID) bool
 	// BindNick binds a nick to a user, or marks it as used at that time. A user
 	// has at most NicksPerUser; the one unused for longest makes place. since is
 	// when the nick, or one that looks like it, went from another user to this one;
 	// zero: never, as far as is known.
 	BindNick(nick string, user protocol.UserID, at time.Time) (since time.Time, err error)
+	// Nicks returns the bindings of a user that count, the one used last first; none
+	// where the log cannot be read.
+	Nicks(user protocol.UserID) []NickBinding
+	// UnbindNick ends the binding of a nick to a user, or with nick "" of all, and
+	// returns the nicks that were bound.
+	UnbindNick(nick string, user protocol.UserID) (freed []string, err error)
 
 	// Facts returns the facts of a kind that count now, by key.
 	Facts(kind string) ([]Fact, error)
@@ -202,6 +212,13 @@ type Store interface {
 	DropFacts(kind string, keys []string) error
 
 	Close() error
+}
+
+// NickBinding is a nick that belongs to a user.
+type NickBinding struct {
+	Nick  string
+	Bound time.Time // since when; zero: before that was kept
+	Used  time.Time // last; not exactly, but to an hour
 }
 
 // A Record is one post in a batch. Append fills in Seq and At of Entry; with

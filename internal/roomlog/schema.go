@@ -47,6 +47,9 @@ var migrations = []migration{
 	CREATE INDEX facts_until ON facts (until) WHERE until <> 0;`),
 	// 5. Nicks that look alike are the same.
 	keyNicks,
+	// 6. Since when a nick is bound, 0 where that is not known. Nicks that are taken
+	// for a user id or an address were granted once, and belong to nobody now.
+	boundNicks,
 }
 
 // migrate brings the file up to the newest schema, each step in a transaction

@@ -42,6 +42,7 @@ type SQLite struct {
 	byID        *sql.Stmt
 	byGone      *sql.Stmt
 	nickOwner   atomic.Pointer[sql.Stmt] // of the readers; nil: not yet asked for
+	nicksOf     atomic.Pointer[sql.Stmt]
 	bound       nickCache
 	folder      *folder
 	last        int64 // the newest entry's time; guarded by writing
@@ -244,7 +245,7 @@ func (s *SQLite) Close() error {
 
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone, s.nickOwner.Load()} {
+	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone, s.nickOwner.Load(), s.nicksOf.Load()} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

@@ -126,11 +126,11 @@ func openMore(t testing.TB, s *Server, room string) {
 	}
 }
 
-// setFresh has somebody who is connected count as fresh.
-func setFresh(s *Server, p *peer) {
+// setKnown has somebody who is connected count as known, or as fresh.
+func setKnown(s *Server, p *peer, known bool) {
 	s.people.mu.Lock()
 	defer s.people.mu.Unlock()
-	s.people.byUser[p.welcome.User].known.Store(false)
+	s.people.byUser[p.welcome.User].known.Store(known)
 }
 
 // TestOpeningDirects wants the direct talks that others open with one user to be bounded
@@ -144,9 +144,7 @@ func TestOpeningDirects(t *testing.T) {
 	device := connectTLS(t, addr, key, "bob")
 	opens := func(fresh bool) (*peer, string, protocol.Code) {
 		p := connectTLS(t, addr, newKey(t), "eve")
-		if fresh {
-			setFresh(s, p)
-		}
+		setKnown(s, p, !fresh)
 		room := protocol.DirectRoom(bob, p.welcome.User)
 		p.join(room, 0)
 		if got := notices(device); len(got) > 0 {
@@ -224,8 +222,8 @@ func TestRefusingDirects(t *testing.T) {
 	})
 	bob := connectTLS(t, addr, key, "bob")
 	ann, eve, new1, new2 := connectTLS(t, addr, annKey, "ann"), connectTLS(t, addr, newKey(t), "eve"), connectTLS(t, addr, newKey(t), "new1"), connectTLS(t, addr, newKey(t), "new2")
-	setFresh(s, new1)
-	setFresh(s, new2)
+	setKnown(s, new1, false)
+	setKnown(s, new2, false)
 	talk := func(p *peer) string { return protocol.DirectRoom(bob.welcome.User, p.welcome.User) }
 	for _, p := range []*peer{ann, eve, new1, new2} {
 		p.join(talk(p), 0)
@@ -256,7 +254,7 @@ func TestRefusingDirects(t *testing.T) {
 	bob.say(talk(new2), "and you?")
 	holds(&protocol.Refuse{Ref: 2, What: protocol.RefuseFresh}, &protocol.Refuse{What: protocol.RefuseFresh})
 	late := connectTLS(t, addr, newKey(t), "late")
-	setFresh(s, late)
+	setKnown(s, late, false)
 	late.join(talk(late), 0)
 	late.fails(protocol.CodeForbidden, &protocol.Post{ID: protocol.NewID(), Room: talk(late), Text: "hello"})
 	holds(&protocol.Refuse{Ref: 3, Who: "EVE"}, &protocol.Refuse{What: protocol.RefuseFresh, Users: users}, eve)

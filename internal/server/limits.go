@@ -49,6 +49,8 @@ type Limits struct {
 	SearchBurst   int // at once
 	NickRate      int // changes of nick a minute of one user
 	NickBurst     int // at once
+	BindRate      int // nicks bound an hour from one address, but this host's own
+	BindBurst     int // at once: a class behind one address
 	NewRoomsRate  int // rooms newly made an hour by one user
 	NewRoomsBurst int // at once
 
@@ -89,6 +91,8 @@ var DefaultLimits = Limits{
 	SearchBurst:   40,
 	NickRate:      5,
 	NickBurst:     10,
+	BindRate:      30,
+	BindBurst:     150,
 	NewRoomsRate:  30,
 	NewRoomsBurst: 100,
 
@@ -124,6 +128,8 @@ func (l *Limits) pace(a action) pace {
 		return each(l.NickRate, l.NickBurst, time.Minute)
 	case arriving:
 		return each(l.ArrivalRate, l.ArrivalBurst, time.Second)
+	case binding:
+		return each(l.BindRate, l.BindBurst, time.Hour)
 	case making:
 		return each(l.NewRoomsRate, l.NewRoomsBurst, time.Hour)
 	case openingKnown:

@@ -162,12 +162,15 @@ func TestBan(t *testing.T) {
 	if text := ann.does(protocol.Moderate{Do: protocol.DeedUnban, Who: "BOB"}); !strings.Contains(text, "bob may come in") {
 		t.Errorf("%q", text)
 	}
-	connectTLS(t, addr, bobKey, "bob").Close()
+	bob = connectTLS(t, addr, bobKey, "bob")
+	bob.join("lobby", 0)
+	bob.binds(s)
+	bob.Close()
 
 	// A nick whose owner is away, and a user id.
 	waitFor(t, func() bool { return len(s.people.sessions(bob.welcome.User)) == 0 })
 	for _, who := range []string{"bob", bob.welcome.User.String()} {
-		ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: who})
+		ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: who, For: 3600})
 		refused(who, bobKey)
 		ann.does(protocol.Moderate{Do: protocol.DeedUnban, Who: who})
 	}

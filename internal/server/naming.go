@@ -25,6 +25,9 @@ func checkNick(nick string) (string, error) {
 	if err == nil {
 		err = protocol.ValidNick(nick) // what it was made of may have become longer
 	}
+	if err == nil {
+		err = protocol.ReservedNick(nick)
+	}
 	if err != nil {
 		return "", protocol.Errorf(protocol.CodeBadNick, "%v", err)
 	}
@@ -106,9 +109,9 @@ func cutUTF8(s string, n int) string {
 }
 
 // claim gives a person a nick, or fails with roomlog.ErrNickTaken where it is
-// another's, or looks like another's. A key takes it from guests, who get numbers
-// instead. naming is held. The session by which the person asks is not told: it gets
-// an answer.
+// another's, or looks like another's: bound to another key, or held by somebody with a
+// key who is here. A key takes it from guests, who get numbers instead. naming is
+// held. The session by which the person asks is not told: it gets an answer.
 func (p *people) claim(who *person, nick string, by *session) error {
 	// Who is here is known without asking the log, which is asked last: a name that many
 	// want has many variants that are taken.
@@ -118,28 +121,38 @@ func (p *people) claim(who *person, nick string, by *session) error {
 			return roomlog.ErrNickTaken
 		}
 	}
-	if owner, bound := p.srv.log.NickOwner(nick); bound && owner != who.user {
+	owner, bound := p.srv.log.NickOwner(nick)
+	if bound && owner != who.user {
 		return roomlog.ErrNickTaken
 	}
-	if !who.guest {
-		since, err := p.srv.log.BindNick(nick, who.user, time.Now())
-		// On a full disk it is not bound this time. Who is here reads all the same, and
-		// nobody else has the nick: that was asked above.
-		if err != nil && !errors.Is(err, roomlog.ErrUnavailable) {
+	var since time.Time
+	switch {
+	case bound:
+		var err error
+		since, err = p.srv.log.BindNick(nick, who.user, time.Now())
+		if err != nil && !errors.Is(err, roomlog.ErrUnavailable) { // on a full disk it stays bound as it was
 			return err
 		}
-		who.known.Store(err == nil)
-		changed := int64(0)
-		if !since.IsZero() {
-			changed = since.Unix()
-		}
-		who.since.Store(changed)
+		who.known.Store(true)
+	case !who.guest && p.srv.log.NickLapsed(nick, who.user):
+		since = time.Now()
 	}
+	if who.bound.Swap(bound) && !bound {
+		p.countAnew(who)
+	}
+	who.setSince(since)
 	for _, holder := range holders {
 		p.rename(holder, p.nextGuest(), nil)
 	}
 	p.rename(who, nick, by)
 	return nil
+}
+
+// countAnew has the time count from now after which a nick is bound.
+func (p *people) countAnew(who *person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who.came = time.Now()
 }
 
 // rename sets a person's nick, and lets the person's sessions know, but the one

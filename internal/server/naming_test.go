@@ -12,8 +12,10 @@ import (
 // Nobody gets a nick that looks like one that a key has, whether its owner is here or
 // not, in hello or later.
 func TestLookAlikes(t *testing.T) {
-	_, addr := startTLS(t, func(c *Config) { c.Limits.NickBurst = 100 })
+	s, addr := startTLS(t, func(c *Config) { c.Limits.NickBurst = 100 })
 	owner := connectTLS(t, addr, newKey(t), "Bill")
+	owner.join("lobby", 0)
+	owner.binds(s)
 	person := visitor(t, addr, "guest-1")
 	thieves := []*peer{connectTLS(t, addr, newKey(t), "mallory"), connectTLS(t, addr, nil, "eve"), connect(t, addr, "trudy")}
 	for range 2 {

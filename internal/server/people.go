@@ -23,6 +23,8 @@ type people struct {
 	byKey   map[string]*person // by the keys of their nicks: see nicks.Keys
 	guests  int                // the last guest's number
 	present int                // people who are in a room
+
+	binds binder
 }
 
 // person is somebody who is connected, with one session or more: a key's
@@ -32,10 +34,16 @@ type person struct {
 	guest bool
 	own   *allowance
 	nick  atomic.Pointer[string]
-	known atomic.Bool  // a nick is bound to the person's key; else the person is fresh
+	known atomic.Bool  // some nick is bound to the person's key; else the person is fresh
+	bound atomic.Bool  // this nick is
 	since atomic.Int64 // when the nick went from another key to this one, Unix seconds; 0: never
+	share *share       // of the user; nil for a guest
+
+	binding atomic.Bool  // it is asked for that the nick is bound
+	bindAt  atomic.Int64 // not before, Unix nanoseconds
 
 	// Guarded by people.mu.
+	came      time.Time // since when the time counts after which the nick is bound
 	sessions  []*session
 	rooms     int           // in which the person is a member
 	invited   int           // of these, direct talks that somebody else has opened
@@ -51,7 +59,7 @@ const newKeyFor = 30 * 24 * time.Hour
 func (p *person) who() access.Who { return access.Who{User: p.user, Guest: p.guest} }
 
 func newPeople(s *Server) *people {
-	return &people{srv: s, byUser: map[protocol.UserID]*person{}, byKey: map[string]*person{}}
+	return &people{srv: s, byUser: map[protocol.UserID]*person{}, byKey: map[string]*person{}, binds: binder{wake: make(chan struct{}, 1)}}
 }
 
 // arrive makes a session somebody's. The nick granted may be a free variant of
@@ -65,7 +73,7 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest bool, want stri
 	}
 	p.naming.Lock()
 	defer p.naming.Unlock()
-	who := p.join(ss, user, guest)
+	who := p.join(ss, user, guest, !guest && p.isKnown(user))
 	if want == "" { // nobody else can have it
 		p.rename(who, p.nextGuest(), ss)
 		return who, nil
@@ -77,17 +85,19 @@ func (p *people) arrive(ss *session, user protocol.UserID, guest bool, want stri
 	return who, nil
 }
 
-// join adds a session to its person.
-func (p *people) join(ss *session, user protocol.UserID, guest bool) *person {
+// join adds a session to its person. known counts where the person is new here.
+func (p *people) join(ss *session, user protocol.UserID, guest, known bool) *person {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	who := p.byUser[user]
 	if who == nil {
-		who = &person{user: user, guest: guest}
+		who = &person{user: user, guest: guest, came: time.Now()}
+		who.known.Store(known)
 		if guest {
 			who.own = new(allowance)
 		} else {
-			who.own = &p.srv.users.hold(user, math.MaxInt).allowance
+			who.share = p.srv.users.hold(user, math.MaxInt)
+			who.own = &who.share.allowance
 		}
 		who.nick.Store(new(string))
 		p.byUser[user] = who
@@ -109,6 +119,9 @@ func (p *people) leave(ss *session) {
 	delete(p.byUser, who.user)
 	p.forget(who)
 	if !who.guest {
+		if who.share.here += time.Since(who.came); who.bound.Load() {
+			who.share.here = 0
+		}
 		p.srv.users.drop(who.user)
 	}
 }

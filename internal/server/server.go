@@ -23,7 +23,7 @@
 //     time, and only the writer touches the session's cursors.
 //   - The log's committer calls committed and Session.posted. It never waits
 //     for a session.
-//   - One goroutine gathers presence, room by room.
+//   - One goroutine gathers presence, room by room. Another one binds nicks: see binder.
 //
 // Locks, in the order in which they are taken: deeds, people.naming, then room.mu, then
 // Server.roomsMu or people.mu, then session.mu; Server.mu; below each of these those of
@@ -166,6 +166,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	presenceCtx, stopPresence := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.presence.run(presenceCtx) })
+	background.Go(func() { s.people.bindNicks(presenceCtx) })
 	served := make(chan struct{})
 	background.Go(func() {
 		select {

@@ -184,6 +184,9 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 	ss.readOn.Signal()
 	ss.mu.Unlock()
 	ss.wake()
+	if err == nil && !ss.person.bound.Load() {
+		ss.srv.people.bindNick(ss)
+	}
 }
 
 // sendAway ends the session because the log refuses posts. ss.mu is held.

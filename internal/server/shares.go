@@ -22,18 +22,23 @@ const (
 	arriving            // of connections
 	openingKnown        // of direct talks with somebody, by all who are known
 	openingFresh        // the same, by all who are fresh
+	binding             // of nicks
 	actions
 )
 
 // exceeded is the limit that is reached by an action too many.
-var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals, limitKnownDirects, limitFreshDirects}
+var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals, limitKnownDirects, limitFreshDirects, limitBindings}
 
 // allowance is what somebody may still do.
 type allowance [actions]bucket
 
 func (a *allowance) unused(now time.Time, l *Limits, people int) bool {
 	for kind := range a {
-		if !a[kind].full(now, l.pace(action(kind)).times(people)) {
+		pace := l.pace(action(kind))
+		if kind := action(kind); kind != arriving && kind != binding { // those are an address's own
+			pace = pace.times(people)
+		}
+		if !a[kind].full(now, pace) {
 			return false
 		}
 	}
@@ -45,6 +50,9 @@ func (a *allowance) unused(now time.Time, l *Limits, people int) bool {
 type share struct {
 	allowance
 	guests allowance // of an address: what its guests have; the others have the first
+	// here is how long a user was here in all while the nick was not bound. Guarded by
+	// people.mu.
+	here time.Duration
 
 	// Guarded by the mu of shares.
 	users      int // how many hold it
@@ -108,7 +116,7 @@ func (t *shares[K]) drop(k K) {
 }
 
 func (t *shares[K]) unused(one *share, now time.Time) bool {
-	return one.unused(now, t.limits, t.people) && one.guests.unused(now, t.limits, t.people)
+	return one.here == 0 && one.unused(now, t.limits, t.people) && one.guests.unused(now, t.limits, t.people)
 }
 
 // sweep forgets what makes no difference, and where that is too little the eighth that

@@ -25,6 +25,7 @@ const (
 	limitPages
 	limitSearches
 	limitNicks
+	limitBindings
 	limitNewRooms
 	limitKnownDirects
 	limitFreshDirects
@@ -42,7 +43,7 @@ var limitNames = [limits]string{
 	limitConnections: "connections", limitAddressConns: "address_connections", limitArrivals: "arrivals",
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
 	limitPosts: "posts", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
-	limitNicks: "nicks", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
+	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
 	limitText: "text", limitPending: "pending", limitReplies: "replies",
 }
 

@@ -77,7 +77,7 @@ func TestAKeyIsAPerson(t *testing.T) {
 }
 
 func TestANickBelongsToAKey(t *testing.T) {
-	_, addr := startTLS(t)
+	srv, addr := startTLS(t)
 	key, other := newKey(t), newKey(t)
 	guest := connectTLS(t, addr, nil, "Ann")
 	guest.join("lobby", 0)
@@ -97,6 +97,7 @@ func TestANickBelongsToAKey(t *testing.T) {
 	await(ann, func(p *protocol.Presence) bool {
 		return slices.ContainsFunc(p.Joined, func(m protocol.Member) bool { return m.Nick == "guest-1" })
 	})
+	ann.binds(srv)
 	ann.Close()
 
 	for _, thief := range []*peer{connectTLS(t, addr, other, "ann"), connectTLS(t, addr, nil, "ann"), connect(t, addr, "ANN")} {

@@ -1,0 +1,115 @@
+package roomlog
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lanchat/internal/nicks"
+	"lanchat/protocol"
+)
+
+func bindAll(t *testing.T, s Store, user protocol.UserID, at time.Time, all ...string) {
+	t.Helper()
+	for i, nick := range all {
+		if _, err := s.BindNick(nick, user, at.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatalf("%s: %v", nick, err)
+		}
+	}
+}
+
+// A user's nicks are listed with since when each is bound, and are free again when they
+// are unbound; who has one next is marked.
+func TestStoreNicksOfAUser(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		now := time.Now().Truncate(time.Second)
+		is := func(user protocol.UserID, want ...NickBinding) {
+			t.Helper()
+			got := s.Nicks(user)
+			if !slices.EqualFunc(got, want, func(a, b NickBinding) bool {
+				return a.Nick == b.Nick && a.Bound.Equal(b.Bound) && a.Used.Equal(b.Used)
+			}) {
+				t.Errorf("%v; want %v", got, want)
+			}
+		}
+		is(alice)
+		bindAll(t, s, alice, now.Add(-48*time.Hour), "ann", "Вов")
+		is(alice, NickBinding{"Вов", now.Add(-48*time.Hour + time.Second), now.Add(-48*time.Hour + time.Second)}, NickBinding{"ann", now.Add(-48 * time.Hour), now.Add(-48 * time.Hour)})
+		bindAll(t, s, alice, now, "ann")
+		is(alice, NickBinding{"ann", now.Add(-48 * time.Hour), now}, NickBinding{"Вов", now.Add(-48*time.Hour + time.Second), now.Add(-48*time.Hour + time.Second)})
+		bindAll(t, s, carol, now.Add(-NickExpiry-time.Hour), "old")
+		is(carol)
+		if !s.NickLapsed("old", alice) || s.NickLapsed("old", carol) || s.NickLapsed("ann", bob) || s.NickLapsed("new", bob) {
+			t.Error("a lapsed nick is not known as one, or another one is")
+		}
+
+		unbind := func(nick string, user protocol.UserID, want ...string) {
+			t.Helper()
+			if freed, err := s.UnbindNick(nick, user); err != nil || !slices.Equal(freed, want) {
+				t.Errorf("unbinding %q frees %q, %v; want %q", nick, freed, err, want)
+			}
+		}
+		unbind("ann", bob)
+		unbind("ANN", alice, "ann")
+		unbind("ann", alice)
+		if _, bound := s.NickOwner("ann"); bound || !s.NickLapsed("ann", bob) {
+			t.Error("ann is still bound, or was never")
+		}
+		if since, err := s.BindNick("ann", bob, now); err != nil || !since.Equal(now) {
+			t.Errorf("ann went to another key at %v, %v", since, err)
+		}
+		unbind("", alice, "Вов")
+		is(alice)
+		bindAll(t, s, alice, now, "Вов") // anew, not as before
+		is(alice, NickBinding{"Вов", now, now})
+	})
+}
+
+// A nick that looks like those of two users is nobody's, and taken.
+func TestANickOfTwo(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		bindAll(t, s, alice, time.Now(), "вов")
+		bindAll(t, s, bob, time.Now(), "bob")
+		if user, bound := s.NickOwner("ВОВ"); !bound || !user.IsZero() {
+			t.Errorf("%v, %v", user, bound)
+		}
+	})
+}
+
+// A log of before does not know since when a nick is bound; a nick in it that reads as a
+// user id or an address is nobody's.
+func TestNicksOfBefore(t *testing.T) {
+	dir := t.TempDir()
+	newer := migrations
+	migrations = migrations[:5]
+	defer func() { migrations = newer }()
+	s, err := OpenSQLite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := strings.ToUpper(bob.String())
+	for _, nick := range []string{"ann", victim, "10.1.2.3"} {
+		for _, key := range nicks.Keys(nick) {
+			if _, err := s.w.ExecContext(t.Context(), "INSERT INTO nicks (key, nick, user, used, since) VALUES (?,?,?,?,0)", key, nick, alice[:], time.Now().Unix()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	migrations = newer
+	if s, err = OpenSQLite(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for nick, want := range map[string]bool{"ann": true, victim: false, strings.ToLower(victim): false, "10.1.2.3": false} {
+		if _, bound := s.NickOwner(nick); bound != want {
+			t.Errorf("%s is bound: %v", nick, bound)
+		}
+	}
+	if own := s.Nicks(alice); len(own) != 1 || own[0].Nick != "ann" || !own[0].Bound.IsZero() {
+		t.Errorf("%+v", own)
+	}
+}
