@@ -31,6 +31,10 @@
 // machine was doing. That alone is told and not judged without -seconds: the tests of
 // other packages run at the same time then.
 //
+// Beside that, a class of 60 people behind one address comes at once, by chat, by plain
+// lines, and by both: everybody is in and has posted under the nick asked for within 10
+// seconds, and nobody is told busy twice.
+//
 // # Running it
 //
 //	go test ./internal/hostile                            the short run, some 10 seconds

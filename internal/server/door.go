@@ -219,7 +219,7 @@ func (s *Server) openLines(nc *link, silent bool) (*session, error) {
 		return nil, nil
 	}
 	ss := s.newSession(d, nc)
-	d.ss = ss
+	d.ss, ss.unnamed = ss, true
 	if _, err := s.people.arrive(ss, randomUser(), true, ""); err != nil {
 		return nil, err
 	}

@@ -2,9 +2,11 @@ package server
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,12 @@ type terminal struct {
 
 func plain(t testing.TB, addr string) *terminal {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
+	return plainFrom(t, nil, addr)
+}
+
+func plainFrom(t testing.TB, from net.IP, addr string) *terminal {
+	t.Helper()
+	nc, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +205,41 @@ func TestPlainCommands(t *testing.T) {
 	if all := bob.ends(); !strings.Contains(all, "-- goodbye") {
 		t.Errorf("%q", all)
 	}
+}
+
+// The first nick of each guest on plain lines is free for the address, as that of a hello
+// is; every further one counts.
+func TestFirstNicksOnPlainLines(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it takes a second address of the loopback")
+	}
+	_, addr := start(t, func(c *Config) { c.Limits = Limits{NickBurst: 2, AddressShare: 1} })
+	come := func(nick string) *terminal {
+		p := plainFrom(t, net.IPv4(127, 0, 0, 2), addr)
+		p.types("/nick " + nick)
+		return p
+	}
+	for i := range 5 {
+		nick := fmt.Sprint("first", i)
+		come(nick).sees("you are now " + nick)
+	}
+	for i := range 2 {
+		p := come(fmt.Sprint("second", i))
+		p.types(fmt.Sprint("/nick another", i))
+		p.sees(fmt.Sprint("you are now another", i))
+	}
+	p := come("third")
+	p.sees("you are now third")
+	p.types("/nick other")
+	p.sees("! you have changed your name often")
+
+	// A guest who is refused a nick has asked, and may do so only as often as anybody.
+	p = come("third")
+	for range 2 {
+		p.sees("taken")
+		p.types("/nick third")
+	}
+	p.sees("! you have changed your name often")
 }
 
 func TestLongLineIsRefusedWhole(t *testing.T) {

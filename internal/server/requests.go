@@ -251,12 +251,13 @@ func (ss *session) leaveRoom(m *protocol.Leave) error {
 }
 
 func (ss *session) setNick(m *protocol.Nick) error {
-	if wait := ss.mayNow(renaming); wait > 0 {
+	if wait := ss.mayRename(); wait > 0 {
 		return protocol.Errorf(protocol.CodeLimit, "you have changed your name often just now; again in %s", spoken(wait))
 	}
 	if err := ss.srv.people.setNick(ss, m.Nick); err != nil {
 		return err
 	}
+	ss.unnamed = false
 	ss.mu.Lock()
 	follows := ss.follows
 	ss.mu.Unlock()

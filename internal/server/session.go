@@ -15,16 +15,17 @@ import (
 // session is one connection that has said who it is. Behind its door all
 // sessions are the same.
 type session struct {
-	srv    *Server
-	link   *link
-	door   door // above it
-	person *person
-	bot    bool       // this session is one; the person's others may not be
-	wants  []string   // the extensions that the client understands
-	addr   netip.Addr // where it comes from
-	poster *roomlog.Poster
-	slowed time.Time // when slow was last said; the reader's
-	typed  time.Time // when typing was last passed on; the reader's
+	srv     *Server
+	link    *link
+	door    door // above it
+	person  *person
+	bot     bool       // this session is one; the person's others may not be
+	wants   []string   // the extensions that the client understands
+	addr    netip.Addr // where it comes from
+	poster  *roomlog.Poster
+	unnamed bool      // it has the nick of a guest who has not yet asked for one; the reader's
+	slowed  time.Time // when slow was last said; the reader's
+	typed   time.Time // when typing was last passed on; the reader's
 
 	mu      sync.Mutex
 	readOn  sync.Cond // the reader may go on

@@ -204,8 +204,23 @@ func (ss *session) charge(a action, times int) {
 
 // mayNow says how long the session may not yet do something; 0: it counts as done.
 func (ss *session) mayNow(a action) time.Duration {
-	now := time.Now()
 	own, common := ss.allowances()
+	return ss.may(a, own, common)
+}
+
+// mayRename is mayNow for a change of nick. The first nick of somebody on plain lines is
+// the one that a hello would have had, which the connection has paid for: it does not
+// count among the changes of all guests of the address.
+func (ss *session) mayRename() time.Duration {
+	own, common := ss.allowances()
+	if ss.unnamed {
+		common = nil
+	}
+	return ss.may(renaming, own, common)
+}
+
+func (ss *session) may(a action, own, common *allowance) time.Duration {
+	now := time.Now()
 	wait := own[a].try(now, ss.srv.limits.pace(a))
 	if wait == 0 && common != nil {
 		if wait = common[a].try(now, ss.srv.limits.shared(a)); wait > 0 {
