@@ -47,6 +47,14 @@ func TestCrashChild(t *testing.T) {
 		postInTurn(l, 30)
 	case "turn":
 		postInTurn(l, 30)
+	case "remove":
+		_, _ = s.RemoveRoom(t.Context(), "attic", Removal{}) // it may be removed
+		for n := 2; n > 1; {
+			if err := s.db.QueryRow("SELECT count(*) FROM entries").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println(n)
+		}
 	}
 }
 

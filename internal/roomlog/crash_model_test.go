@@ -299,13 +299,13 @@ func (m *machine) Check(t *rapid.T) {
 			directs = append(directs, r.Name)
 		}
 	}
-	if want := slices.Sorted(maps.Keys(m.rooms)); !slices.Equal(names, want) || m.log.RoomCount() != len(want) {
+	if want := slices.Sorted(maps.Keys(m.rooms)); !slices.Equal(names, want) || count(m.log) != len(want) {
 		t.Fatalf("rooms %q, want %q", names, want)
 	}
 	var got []string
 	for _, d := range m.log.Directs(bob) {
 		got = append(got, d.Name)
-		if r := m.rooms[d.Name]; d.Opener != r[0].User || d.Last != r[len(r)-1].At || d.Read != m.markers[markerKey{bob, d.Name}] {
+		if r := m.rooms[d.Name]; d.Maker.User != r[0].User || d.Last != r[len(r)-1].At || d.Read != m.markers[markerKey{bob, d.Name}] {
 			t.Fatalf("%+v; want it opened by %v, last at %d", d, r[0].User, r[len(r)-1].At)
 		}
 	}

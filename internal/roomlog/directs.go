@@ -24,9 +24,6 @@ func newestFirst(talks []Direct) []Direct {
 // said notes a new entry of the room.
 func (r *RoomInfo) said(e *protocol.Entry) {
 	r.Head, r.Last = e.Seq, max(r.Last, e.At)
-	if e.Seq == 1 {
-		r.Opener = e.User
-	}
 }
 
 // Directs implements Store.

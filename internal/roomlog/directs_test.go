@@ -16,7 +16,7 @@ func TestStoreDirects(t *testing.T) {
 			t.Fatalf("%d talks: %+v", len(got), got)
 		}
 		for i, w := range want {
-			if g := got[i]; g.Name != w.Name || g.Head != w.Head || g.Read != w.Read || g.Opener != w.Opener || g.Last == 0 || i > 0 && g.Last >= got[i-1].Last {
+			if g := got[i]; g.Name != w.Name || g.Head != w.Head || g.Read != w.Read || g.Maker != w.Maker || g.Last == 0 || i > 0 && g.Last >= got[i-1].Last {
 				t.Errorf("talk %d: %+v, want %+v", i, g, w)
 			}
 		}
@@ -29,7 +29,7 @@ func TestStoreDirects(t *testing.T) {
 	withAlice, withCarol := protocol.DirectRoom(alice, bob), protocol.DirectRoom(bob, carol)
 	fill := func(t *testing.T, s Store) {
 		add(t, s, talk(withAlice, alice), talk(withCarol, bob), talk("lobby", bob))
-		check(t, s, Direct{RoomInfo{Name: withCarol, Head: 1, Opener: bob}, 0}, Direct{RoomInfo{Name: withAlice, Head: 1, Opener: alice}, 0})
+		check(t, s, Direct{RoomInfo{Name: withCarol, Head: 1, Maker: Maker{User: bob}}, 0}, Direct{RoomInfo{Name: withAlice, Head: 1, Maker: Maker{User: alice}}, 0})
 		add(t, s, talk(withAlice, bob))
 		if _, err := s.SetMarker(bob, withAlice, 2); err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestStoreDirects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	after := []Direct{{RoomInfo{Name: withAlice, Head: 2, Opener: alice}, 2}, {RoomInfo{Name: withCarol, Head: 1, Opener: bob}, 0}}
+	after := []Direct{{RoomInfo{Name: withAlice, Head: 2, Maker: Maker{User: alice}}, 2}, {RoomInfo{Name: withCarol, Head: 1, Maker: Maker{User: bob}}, 0}}
 	eachStore(t, func(t *testing.T, s Store) {
 		fill(t, s)
 		check(t, s, after...)

@@ -109,7 +109,7 @@ func (r *SQLiteReader) Export(ctx context.Context, w io.Writer, what Selection) 
 		return r.failed(err)
 	}
 	defer c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	names, err := roomNames(ctx, c)
+	names, bases, err := roomNames(ctx, c, "SELECT id, name, base FROM rooms WHERE removed = 0")
 	if err != nil {
 		return r.failed(err)
 	}
@@ -138,6 +138,9 @@ func (r *SQLiteReader) Export(ctx context.Context, w io.Writer, what Selection) 
 			return r.failed(err)
 		}
 		e.Room = names[id]
+		if e.Room == "" || e.Seq <= bases[id] { // removed with its room
+			continue
+		}
 		if !what.Direct && isDirect(e.Room) {
 			continue
 		}
@@ -151,20 +154,22 @@ func (r *SQLiteReader) Export(ctx context.Context, w io.Writer, what Selection) 
 	return out.Flush()
 }
 
-func roomNames(ctx context.Context, c *sql.Conn) (map[int64]string, error) {
-	rows, err := c.QueryContext(ctx, "SELECT id, name FROM rooms")
+// roomNames names the rooms, and says up to which entry each was removed before.
+func roomNames(ctx context.Context, c *sql.Conn, query string) (names map[int64]string, bases map[int64]uint64, err error) {
+	rows, err := c.QueryContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	names := map[int64]string{}
+	names, bases = map[int64]string{}, map[int64]uint64{}
 	for rows.Next() {
 		var id int64
 		var name string
-		if err := rows.Scan(&id, &name); err != nil {
-			return nil, err
+		var base uint64
+		if err := rows.Scan(&id, &name, &base); err != nil {
+			return nil, nil, err
 		}
-		names[id] = name
+		names[id], bases[id] = name, base
 	}
-	return names, rows.Err()
+	return names, bases, rows.Err()
 }

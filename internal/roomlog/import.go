@@ -96,7 +96,7 @@ func (in *importer) commit(ctx context.Context) error {
 			e := &entries[i]
 			at := max(e.At, last+1)
 			later := at > e.At
-			added, err := s.add(ctx, rooms, e, n+1, at, in.seq(e), true)
+			added, err := s.add(ctx, rooms, e, Place{}, n+1, at, in.seq(e), true)
 			switch {
 			case errors.Is(err, ErrIDConflict), errors.Is(err, ErrReactions):
 				conflict = fmt.Errorf("line %d: id %s: %w", numbers[i], e.ID, err)

@@ -31,13 +31,15 @@ type local struct {
 	durable bool
 	ended   chan struct{}
 
-	mu     sync.Mutex
-	wake   sync.Cond // there is something to commit now, or the log is closed
-	space  sync.Cond // the queue has become shorter
-	queue  []submission
-	bytes  int // of the queue and of later
-	later  unhurried
-	closed bool
+	mu    sync.Mutex
+	wake  sync.Cond // there is something to commit now, or the log is closed
+	space sync.Cond // the queue has become shorter, or was committed
+	queue []submission
+	bytes int // of the queue and of later
+	// How many were submitted, and how many of them committed or refused.
+	submitted, committed uint64
+	later                unhurried
+	closed               bool
 }
 
 type submission struct {
@@ -45,8 +47,20 @@ type submission struct {
 	entry  protocol.Entry
 }
 
+// Flush implements Sequencer.
+func (l *local) Flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.later.end()
+	for most := l.submitted; l.committed < most; {
+		l.space.Wait()
+	}
+}
+
 // Poster submits one sender's posts. One goroutine at a time may use it.
 type Poster struct {
+	From Place // of all its posts; set it before the first
+
 	log  *local
 	done func(*protocol.Entry, error)
 	// later counts the times that what is in no hurry was committed, when an entry of
@@ -79,6 +93,7 @@ func (p *Poster) submit(e protocol.Entry, now bool) error {
 		return ErrClosed
 	}
 	l.bytes += e.MaxSize()
+	l.submitted++
 	if !now {
 		l.later.add(submission{p, e})
 		return nil
@@ -87,6 +102,14 @@ func (p *Poster) submit(e protocol.Entry, now bool) error {
 	l.queue = append(l.queue, submission{p, e})
 	l.wake.Signal()
 	return nil
+}
+
+// took notes that so many were committed or refused.
+func (l *local) took(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.committed += uint64(n)
+	l.space.Broadcast()
 }
 
 // take waits until there is something to commit and takes it, leaving the emptied queue
@@ -135,6 +158,7 @@ func (l *local) commitAll() {
 		}
 		began := time.Now()
 		batch, entries = l.commit(queue, batch[:0], entries[:0])
+		l.took(len(queue))
 		if wait := pace.next(began, len(queue)); l.durable && wait > 0 {
 			time.Sleep(wait - time.Since(began))
 		}
@@ -148,7 +172,7 @@ func (l *local) commitAll() {
 func (l *local) commit(queue []submission, batch []Record, entries []protocol.Entry) ([]Record, []protocol.Entry) {
 	for _, s := range queue {
 		if s.poster.broken == nil {
-			batch = append(batch, Record{Entry: s.entry})
+			batch = append(batch, Record{Entry: s.entry, From: s.poster.From})
 		}
 	}
 	var failed error

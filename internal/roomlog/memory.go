@@ -27,20 +27,23 @@ type Memory struct {
 	seed   maphash.Seed
 	now    func() time.Time
 
-	mu      sync.RWMutex
-	rooms   map[string]*memoryRoom
-	names   []string // the rooms' names, sorted
-	directs map[protocol.UserID][]string
-	order   fifo[*memoryRoom] // of every entry that is kept, oldest first
-	bytes   int
-	folds   map[protocol.ID]*memoryFold // of entries that are kept
-	ids     map[protocol.ID]knownID
-	idOrder fifo[protocol.ID]
-	last    int64 // the newest entry's time
-	markers map[markerKey]uint64
-	nicks   map[string]memoryBinding     // by key: see nicks.Keys
-	owned   map[protocol.UserID][]string // the nicks bound to a user, the one used last at the end
-	facts   map[factKey]Fact
+	mu         sync.RWMutex
+	rooms      map[string]*memoryRoom
+	names      []string // the rooms' names, sorted
+	directs    map[protocol.UserID][]string
+	removed    map[string]removedRoom
+	maxRemoved int
+	makers     Makers
+	order      fifo[*memoryRoom] // of every entry that is kept, oldest first
+	bytes      int
+	folds      map[protocol.ID]*memoryFold // of entries that are kept
+	ids        map[protocol.ID]knownID
+	idOrder    fifo[protocol.ID]
+	last       int64 // the newest entry's time
+	markers    map[markerKey]uint64
+	nicks      map[string]memoryBinding     // by key: see nicks.Keys
+	owned      map[protocol.UserID][]string // the nicks bound to a user, the one used last at the end
+	facts      map[factKey]Fact
 }
 
 type memoryRoom struct {
@@ -67,6 +70,7 @@ func NewMemory() *Memory {
 	return &Memory{
 		epoch: protocol.NewID(), budget: MemoryBudget, seed: maphash.MakeSeed(), now: time.Now,
 		rooms: map[string]*memoryRoom{}, directs: map[protocol.UserID][]string{}, ids: map[protocol.ID]knownID{},
+		removed: map[string]removedRoom{}, maxRemoved: MaxRemoved,
 		folds:   map[protocol.ID]*memoryFold{},
 		markers: map[markerKey]uint64{}, nicks: map[string]memoryBinding{}, facts: map[factKey]Fact{},
 		owned: map[protocol.UserID][]string{},
@@ -115,7 +119,7 @@ func (m *Memory) append(r *Record) {
 		}
 	}
 	if room == nil {
-		room = m.addRoom(e.Room)
+		room = m.addRoom(e.Room, makerOf(e, r.From))
 	}
 	m.last++
 	e.Seq, e.At, e.Edited, e.Gone, e.Rev, e.Reactions = room.info.Head+1, m.last, false, false, 0, nil
@@ -153,9 +157,12 @@ func (m *Memory) content(e *protocol.Entry) uint64 {
 	return h.Sum64()
 }
 
-func (m *Memory) addRoom(name string) *memoryRoom {
-	room := &memoryRoom{info: RoomInfo{Name: name}, first: 1}
+func (m *Memory) addRoom(name string, maker Maker) *memoryRoom {
+	head := m.removed[name].head
+	delete(m.removed, name)
+	room := &memoryRoom{info: RoomInfo{Name: name, Head: head, Maker: maker}, first: head + 1}
 	m.rooms[name] = room
+	m.makers.Add(maker, name, +1)
 	at, _ := slices.BinarySearch(m.names, name)
 	m.names = slices.Insert(m.names, at, name)
 	if a, b, ok := protocol.ParseDirectRoom(name); ok {
@@ -182,7 +189,7 @@ func (m *Memory) Room(name string) (RoomInfo, bool) {
 	if room := m.rooms[name]; room != nil {
 		return room.info, true
 	}
-	return RoomInfo{Name: name}, false
+	return RoomInfo{Name: name, Head: m.removed[name].head}, false
 }
 
 // Rooms implements Store.
@@ -198,10 +205,11 @@ func (m *Memory) Rooms(after string, limit int) []RoomInfo {
 }
 
 // RoomCount implements Store.
-func (m *Memory) RoomCount() int {
+func (m *Memory) RoomCount() (rooms, directs int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return len(m.names)
+	directs = countDirects(m.names)
+	return len(m.names) - directs, directs
 }
 
 // Read implements Store.
@@ -253,6 +261,9 @@ func (m *Memory) Find(_ context.Context, id protocol.ID) (protocol.Entry, bool, 
 		return protocol.Entry{}, false, nil
 	}
 	room := m.rooms[k.room]
+	if room == nil {
+		return protocol.Entry{}, false, nil
+	}
 	e := room.find(k.seq)
 	if e == nil {
 		return protocol.Entry{}, false, nil

@@ -92,7 +92,7 @@ func foldSome(ctx context.Context, c *sql.Conn, f *folder, last int64) (int64, b
 // reindexFolded brings the index up to what the entries say now; those that the
 // index has not come to yet are indexed as they are.
 func reindexFolded(ctx context.Context, c *sql.Conn) error {
-	names, err := roomNames(ctx, c)
+	names, _, err := roomNames(ctx, c, "SELECT id, name, 0 FROM rooms")
 	if err != nil {
 		return err
 	}

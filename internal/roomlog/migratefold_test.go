@@ -9,12 +9,12 @@ import (
 	"lanchat/protocol"
 )
 
-// version2 writes a log as the program of version 2 did: nothing is folded. The
-// index has the first entries only.
-func version2(t *testing.T, dir string, entries []protocol.Entry, indexed int) {
+// olderLog makes a log as the program of an older version did, and fills it.
+func olderLog(t *testing.T, dir string, version int, fill func(run func(query string, args ...any))) {
 	t.Helper()
 	all := migrations
-	withMigrations(t, all[:2])
+	withMigrations(t, all[:version])
+	defer withMigrations(t, all)
 	db, err := sql.Open("sqlite", dsn(dir, "log.db", "_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=secure_delete(ON)"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,24 +35,32 @@ func version2(t *testing.T, dir string, entries []protocol.Entry, indexed int) {
 		t.Fatal(err)
 	}
 	run("BEGIN")
-	run("INSERT INTO rooms (id, name, head, topic) VALUES (1, 'lobby', ?, '')", len(entries))
-	for i, e := range entries {
-		var target []byte
-		if !e.Target.IsZero() {
-			target = e.Target[:]
-		}
-		run("INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target) VALUES (?,1,?,?,?,?,?,0,?,?,?)",
-			i+1, i+1, e.ID[:], i+1, e.User[:], e.Nick, string(e.Kind), e.Text, target)
-		if i < indexed {
-			words := e.Text
-			if isFolded(e.Kind) {
-				words = ""
-			}
-			run("INSERT INTO words (rowid, text, place) VALUES (?,?,?)", i+1, words, place(1, "lobby", e.Nick))
-		}
-	}
+	fill(run)
 	run("COMMIT")
-	withMigrations(t, all)
+}
+
+// version2 writes a log as the program of version 2 did: nothing is folded. The
+// index has the first entries only.
+func version2(t *testing.T, dir string, entries []protocol.Entry, indexed int) {
+	t.Helper()
+	olderLog(t, dir, 2, func(run func(string, ...any)) {
+		run("INSERT INTO rooms (id, name, head, topic) VALUES (1, 'lobby', ?, '')", len(entries))
+		for i, e := range entries {
+			var target []byte
+			if !e.Target.IsZero() {
+				target = e.Target[:]
+			}
+			run("INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target) VALUES (?,1,?,?,?,?,?,0,?,?,?)",
+				i+1, i+1, e.ID[:], i+1, e.User[:], e.Nick, string(e.Kind), e.Text, target)
+			if i < indexed {
+				words := e.Text
+				if isFolded(e.Kind) {
+					words = ""
+				}
+				run("INSERT INTO words (rowid, text, place) VALUES (?,?,?)", i+1, words, place(1, "lobby", e.Nick))
+			}
+		}
+	})
 }
 
 // A log of version 2 becomes what it would be had this program been there from

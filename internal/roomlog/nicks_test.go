@@ -81,29 +81,15 @@ func TestANickOfTwo(t *testing.T) {
 // user id or an address is nobody's.
 func TestNicksOfBefore(t *testing.T) {
 	dir := t.TempDir()
-	newer := migrations
-	migrations = migrations[:5]
-	defer func() { migrations = newer }()
-	s, err := OpenSQLite(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	victim := strings.ToUpper(bob.String())
-	for _, nick := range []string{"ann", victim, "10.1.2.3"} {
-		for _, key := range nicks.Keys(nick) {
-			if _, err := s.w.ExecContext(t.Context(), "INSERT INTO nicks (key, nick, user, used, since) VALUES (?,?,?,?,0)", key, nick, alice[:], time.Now().Unix()); err != nil {
-				t.Fatal(err)
+	olderLog(t, dir, 5, func(run func(string, ...any)) {
+		for _, nick := range []string{"ann", victim, "10.1.2.3"} {
+			for _, key := range nicks.Keys(nick) {
+				run("INSERT INTO nicks (key, nick, user, used, since) VALUES (?,?,?,?,0)", key, nick, alice[:], time.Now().Unix())
 			}
 		}
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	migrations = newer
-	if s, err = OpenSQLite(dir); err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	})
+	s := openStore(t, dir)
 	for nick, want := range map[string]bool{"ann": true, victim: false, strings.ToLower(victim): false, "10.1.2.3": false} {
 		if _, bound := s.NickOwner(nick); bound != want {
 			t.Errorf("%s is bound: %v", nick, bound)

@@ -1,7 +1,6 @@
 package roomlog
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -23,8 +22,8 @@ type retention struct {
 	s    *SQLite
 	keep Keep
 
-	remember, unindex, unreact, drop *sql.Stmt
-	pageSize                         int64
+	remover
+	pageSize int64
 
 	ids    int64 // rows of gone, where Keep bounds bytes; -1: not yet counted
 	uneven bool  // the write-ahead log may hold removed texts
@@ -58,7 +57,9 @@ func (s *SQLite) Retain(keep Keep) error {
 	if err != nil {
 		return s.unavailable(err)
 	}
+	s.writing.Lock()
 	s.retention = r
+	s.writing.Unlock()
 	r.start(r.run)
 	return nil
 }
@@ -78,22 +79,12 @@ func (r *retention) prepare(ctx context.Context) (err error) {
 	if err = r.conn.QueryRowContext(ctx, "PRAGMA page_size").Scan(&r.pageSize); err != nil {
 		return err
 	}
-	if r.remember, err = r.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO gone (id, room, seq, at, sum, removed) VALUES (?,?,?,?,?,?)"); err != nil {
-		return err
-	}
-	if r.unindex, err = r.conn.PrepareContext(ctx, "DELETE FROM words WHERE rowid = ?"); err != nil {
-		return err
-	}
-	if r.unreact, err = r.conn.PrepareContext(ctx, "DELETE FROM reactions WHERE target = ?"); err != nil {
-		return err
-	}
-	r.drop, err = r.conn.PrepareContext(ctx, "DELETE FROM entries WHERE n = ?")
-	return err
+	return r.remover.prepare(ctx, r.conn)
 }
 
 func (r *retention) close() error {
 	r.stop()
-	return errors.Join(r.remember.Close(), r.unindex.Close(), r.unreact.Close(), r.drop.Close(), r.behind.close())
+	return errors.Join(r.remover.close(), r.behind.close())
 }
 
 func (r *retention) run(ctx context.Context) {
@@ -150,30 +141,14 @@ func (r *retention) remove(ctx context.Context) (more bool, err error) {
 	default:
 		return false, nil
 	}
-	old, err := r.oldest(ctx, before)
+	old, err := oldest(ctx, r.conn, before, "ORDER BY n")
 	if err != nil || len(old) == 0 {
 		return false, err
 	}
 	newest, now := r.s.goneMax, r.s.now().Unix()
 	err = transact(ctx, r.conn, func(ctx context.Context) error {
-		for _, e := range old {
-			if _, err := r.remember.ExecContext(ctx, e.ID[:], e.room, int64(e.Seq), e.At, e.sum(), now); err != nil {
-				return err
-			}
-			if _, err := r.unindex.ExecContext(ctx, e.n); err != nil {
-				return err
-			}
-			if e.reacted {
-				if _, err := r.unreact.ExecContext(ctx, e.n); err != nil {
-					return err
-				}
-			}
-			if _, err := r.drop.ExecContext(ctx, e.n); err != nil {
-				return err
-			}
-			if bytes.Compare(e.ID[:], newest[:]) > 0 {
-				newest = e.ID
-			}
+		if newest, err = r.remover.remove(ctx, old, newest, now); err != nil {
+			return err
 		}
 		last := old[len(old)-1]
 		return setMeta(ctx, r.conn, metaRemoved, last.n, last.At)
@@ -209,8 +184,8 @@ func (e *oldEntry) sum() []byte {
 }
 
 // oldest returns the oldest entries that were said before a time, one step's.
-func (r *retention) oldest(ctx context.Context, before int64) ([]oldEntry, error) {
-	rows, err := r.conn.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target, flags, sum, reactions IS NOT NULL FROM entries ORDER BY n LIMIT ?", removeEntries)
+func oldest(ctx context.Context, c *sql.Conn, before int64, which string, args ...any) ([]oldEntry, error) {
+	rows, err := c.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target, flags, sum, reactions IS NOT NULL FROM entries "+which+" LIMIT ?", append(args, removeEntries)...)
 	if err != nil {
 		return nil, err
 	}

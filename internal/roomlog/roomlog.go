@@ -96,6 +96,16 @@
 // it was the first time. (Where Keep bounds bytes, ids get at most a quarter of
 // them; on a server so busy that this is too little, the oldest ids go earlier.)
 //
+// # Removed rooms
+//
+// RemoveRoom removes a room with its topic and its entries at once, and their texts
+// from the files after that, in small steps; a crash interrupts it and no more. Words
+// and older copies go as those of deleted texts do. What stays are its head and, for 30
+// days, its entries' ids: a room that is made again goes on at head+1, so that nobody's
+// cursor is wrong, and a post that is sent again is acknowledged as it was. [MaxRemoved]
+// rooms are remembered so; above that those are forgotten that were removed first and
+// more than [RemovedKept] ago, and where there are none, no room is removed but by Force.
+//
 // # Who may use what
 //
 // One process at a time opens a log with [OpenSQLite]; another gets [ErrLocked].
@@ -130,12 +140,12 @@ var (
 // RoomInfo is what the log knows of a room.
 type RoomInfo struct {
 	Name  string
-	Head  uint64 // the newest entry's seq
+	Head  uint64 // the newest entry's seq; it stays when entries, or the room, are removed
 	Topic string
-	// Last is when the newest entry was said, as in protocol.Entry; Opener is who said
-	// the first one. Both are zero where that entry has been removed.
-	Last   int64
-	Opener protocol.UserID
+	// Last is when the newest entry was said, as in protocol.Entry.
+	Last int64
+	// Maker is who made the room; of a direct talk, who opened it.
+	Maker Maker
 }
 
 // Range asks for entries of Room with After < seq < Before (0: no bound): the
@@ -158,12 +168,19 @@ type Store interface {
 	// Folding. An error of Append itself means that nothing of the batch is kept.
 	Append(batch []Record) error
 
-	// Room reports whether a room has entries, and what is known of it.
+	// Room reports whether there is a room, and what is known of it: of one that was
+	// removed its head.
 	Room(name string) (RoomInfo, bool)
 	// Rooms lists the rooms by name, from the one behind after.
 	Rooms(after string, limit int) []RoomInfo
-	// RoomCount counts the rooms that have entries.
-	RoomCount() int
+	// RoomCount counts the rooms that there are, and the direct talks.
+	RoomCount() (rooms, directs int)
+	// Made counts what a maker has made of these, and what was made from its place.
+	Made(m Maker) (own, place Made)
+	// RemoveRoom removes a room, unless how spares it, and returns how many entries it
+	// had. They are not read, found or counted any more when it returns; a Store may
+	// take them out of its files later. See Removed rooms.
+	RemoveRoom(ctx context.Context, name string, how Removal) (entries int, err error)
 	// Directs lists the direct talks of a user that have entries, the one with the
 	// newest entry first.
 	Directs(user protocol.UserID) []Direct
@@ -225,6 +242,7 @@ type NickBinding struct {
 // Known set these are an earlier entry's, and nothing was added.
 type Record struct {
 	Entry protocol.Entry
+	From  Place // where it comes from; kept of an entry that makes a room
 	Known bool
 	Err   error
 }
@@ -246,4 +264,6 @@ type Sequencer interface {
 	// once, in the order of submission, as it was submitted but for Seq and At; it
 	// must not wait for a client.
 	Poster(done func(entry *protocol.Entry, err error)) *Poster
+	// Flush waits until what was submitted before is committed or has failed.
+	Flush()
 }

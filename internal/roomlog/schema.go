@@ -50,6 +50,15 @@ var migrations = []migration{
 	// 6. Since when a nick is bound, 0 where that is not known. Nicks that are taken
 	// for a user id or an address were granted once, and belong to nobody now.
 	boundNicks,
+	// 7. A room that was removed is remembered; who made a room, and when the newest
+	// entry was said, is known without looking for it.
+	statements(`ALTER TABLE rooms ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE rooms ADD COLUMN maker BLOB NOT NULL DEFAULT x'';
+	ALTER TABLE rooms ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE rooms ADD COLUMN base INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE rooms ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0;
+	UPDATE rooms SET last = coalesce((SELECT at FROM entries WHERE room = rooms.id ORDER BY seq DESC LIMIT 1), unixepoch() * 1000000000),
+		maker = coalesce((SELECT user FROM entries WHERE room = rooms.id AND seq = 1 AND flags & 1 = 0 AND kind <> 'announce'), x'');`),
 }
 
 // migrate brings the file up to the newest schema, each step in a transaction

@@ -141,7 +141,7 @@ func parseDate(s string, loc *time.Location) (int64, error) {
 
 // Search implements Store. The index first catches up with what was committed.
 func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, error) {
-	match, found := s.match(q)
+	match, erasing, found := s.match(q)
 	if !found {
 		return nil, false, nil
 	}
@@ -161,8 +161,12 @@ func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, e
 			return nil, false, s.unavailable(err)
 		}
 	}
+	there := ""
+	if erasing {
+		there = "AND e.seq > (SELECT base FROM rooms WHERE id = e.room) "
+	}
 	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+` FROM words JOIN entries e ON e.n = words.rowid`+withTarget+`
-		WHERE words MATCH ? AND words.rowid > ? AND words.rowid < ? AND e.kind NOT IN ('edit', 'delete', 'reaction') AND e.flags & ? = 0
+		WHERE words MATCH ? AND words.rowid > ? AND words.rowid < ? AND e.kind NOT IN ('edit', 'delete', 'reaction') AND e.flags & ? = 0 `+there+`
 		ORDER BY words.rowid DESC LIMIT ?`, match, from, to, flagGone, q.Limit+1)
 	if err != nil {
 		return nil, false, s.unavailable(err)
@@ -175,6 +179,9 @@ func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, e
 		if err != nil {
 			return nil, false, s.unavailable(err)
 		}
+		if e.Room == "" {
+			continue
+		}
 		if bytes += e.MaxSize(); len(out) == q.Limit || bytes > q.Bytes && len(out) > 0 {
 			return out, true, nil
 		}
@@ -186,8 +193,9 @@ func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, e
 	return out, false, nil
 }
 
-// match words a query for FTS5. It is false when nothing can be found.
-func (s *SQLite) match(q Query) (string, bool) {
+// match words a query for FTS5. found is false when nothing can be; erasing when every
+// entry of the file is there.
+func (s *SQLite) match(q Query) (match string, erasing, found bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var parts []string
@@ -202,7 +210,7 @@ func (s *SQLite) match(q Query) (string, bool) {
 	if q.Room != "" {
 		r := s.rooms[q.Room]
 		if r == nil {
-			return "", false
+			return "", false, false
 		}
 		places = []string{roomToken(r.id)}
 	} else {
@@ -215,7 +223,7 @@ func (s *SQLite) match(q Query) (string, bool) {
 	if q.From != "" {
 		parts = append(parts, "place : "+nickToken(q.From))
 	}
-	match := strings.Join(parts, " AND ")
+	match = strings.Join(parts, " AND ")
 	var hidden []string
 	for _, room := range q.Hidden {
 		if r := s.rooms[room]; r != nil {
@@ -225,7 +233,7 @@ func (s *SQLite) match(q Query) (string, bool) {
 	if len(hidden) > 0 {
 		match = "(" + match + ") NOT place : (" + strings.Join(hidden, " OR ") + ")"
 	}
-	return match, true
+	return match, len(s.erasing) > 0, true
 }
 
 // firstAt finds the first place whose entry was said at or after a time: place

@@ -52,21 +52,29 @@ type SQLite struct {
 	// post with a greater one need not be looked for there. Guarded by writing.
 	goneMax protocol.ID
 
-	mu      sync.RWMutex
-	rooms   map[string]*sqliteRoom
-	byRoom  map[int64]*sqliteRoom
-	names   []string
-	directs map[protocol.UserID][]string
-	markers map[markerKey]uint64 // moved, and not yet written
+	mu         sync.RWMutex
+	rooms      map[string]*sqliteRoom
+	byRoom     map[int64]*sqliteRoom
+	names      []string
+	directs    map[protocol.UserID][]string
+	removed    map[string]*sqliteRoom
+	erasing    map[int64]struct{} // removed rooms of which entries are in the file
+	maxRemoved int
+	makers     Makers
+	markers    map[markerKey]uint64 // moved, and not yet written
 
 	indexer   *indexer
 	purger    *purger
+	eraser    *eraser
 	retention *retention // nil until Retain
 }
 
 type sqliteRoom struct {
-	id   int64
-	info RoomInfo
+	id      int64
+	info    RoomInfo
+	base    uint64 // entries up to here were removed with the room
+	removed int64  // when that was, in nanoseconds; 0: it is there
+	fresh   bool   // the transaction under way makes the room
 }
 
 // ErrLocked says that another process has the log open.
@@ -95,7 +103,7 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 		return nil, err
 	}
 	s := &SQLite{dir: dir, now: time.Now, rooms: map[string]*sqliteRoom{}, byRoom: map[int64]*sqliteRoom{},
-		directs: map[protocol.UserID][]string{}, markers: map[markerKey]uint64{}}
+		directs: map[protocol.UserID][]string{}, removed: map[string]*sqliteRoom{}, maxRemoved: MaxRemoved, erasing: map[int64]struct{}{}, markers: map[markerKey]uint64{}}
 	defer func() {
 		if err != nil {
 			s.closeFiles()
@@ -128,7 +136,7 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	if s.folder, err = newFolder(ctx, s.w); err != nil {
 		return nil, err
 	}
-	if s.setHead, err = s.w.PrepareContext(ctx, "UPDATE rooms SET head = ?, topic = ? WHERE id = ?"); err != nil {
+	if s.setHead, err = s.w.PrepareContext(ctx, "UPDATE rooms SET head = ?, topic = ?, last = ? WHERE id = ?"); err != nil {
 		return nil, err
 	}
 	if s.byID, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, flags, kind, text, target, sum FROM entries WHERE id = ?"); err != nil {
@@ -150,6 +158,9 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	}
 	if s.purger, err = newPurger(s); err != nil {
 		return nil, errors.Join(err, s.indexer.close())
+	}
+	if s.eraser, err = newEraser(s); err != nil {
+		return nil, errors.Join(err, s.purger.close(), s.indexer.close())
 	}
 	return s, nil
 }
@@ -190,30 +201,39 @@ func (s *SQLite) load(ctx context.Context) error {
 	}
 	// Where the newest entries were removed too, places and times go on behind
 	// them all the same.
-	n, last, err := meta(ctx, s.w, metaRemoved)
-	if err != nil {
-		return err
+	for _, name := range []string{metaRemoved, metaReplaced} {
+		n, last, err := meta(ctx, s.w, name)
+		if err != nil {
+			return err
+		}
+		s.n, s.last = max(s.n, n), max(s.last, last)
 	}
-	s.n, s.last = max(s.n, n), max(s.last, last)
 	if s.goneMax, err = goneMax(ctx, s.w); err != nil {
 		return err
 	}
 	if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
 		return err
 	}
-	rows, err := s.w.QueryContext(ctx, `SELECT id, name, head, topic,
-		coalesce((SELECT at FROM entries WHERE room = r.id AND seq = r.head), 0), (SELECT user FROM entries WHERE room = r.id AND seq = 1) FROM rooms r`)
+	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic, last, maker, removed, base, erasing FROM rooms")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		r := &sqliteRoom{}
-		var opener []byte
-		if err := rows.Scan(&r.id, &r.info.Name, &r.info.Head, &r.info.Topic, &r.info.Last, &opener); err != nil {
+		var maker []byte
+		var erasing bool
+		if err := rows.Scan(&r.id, &r.info.Name, &r.info.Head, &r.info.Topic, &r.info.Last, &maker, &r.removed, &r.base, &erasing); err != nil {
 			return err
 		}
-		copy(r.info.Opener[:], opener)
+		r.info.Maker = unpackMaker(maker)
+		if erasing {
+			s.erasing[r.id] = struct{}{}
+		}
+		if r.removed != 0 {
+			s.removed[r.info.Name], s.byRoom[r.id] = r, r
+			continue
+		}
 		s.addRoom(r)
 	}
 	return rows.Err()
@@ -222,6 +242,8 @@ func (s *SQLite) load(ctx context.Context) error {
 func (s *SQLite) addRoom(r *sqliteRoom) {
 	name := r.info.Name
 	s.rooms[name], s.byRoom[r.id] = r, r
+	delete(s.removed, name)
+	s.makers.Add(r.info.Maker, name, +1)
 	at, _ := slices.BinarySearch(s.names, name)
 	s.names = slices.Insert(s.names, at, name)
 	if a, b, ok := protocol.ParseDirectRoom(name); ok {
@@ -236,7 +258,7 @@ func (s *SQLite) Close() error {
 	if s.retention != nil {
 		stopped = s.retention.close()
 	}
-	stopped = errors.Join(stopped, s.purger.close(), s.indexer.close())
+	stopped = errors.Join(stopped, s.eraser.close(), s.purger.close(), s.indexer.close())
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	written := s.writeMarkers(context.Background())
@@ -285,7 +307,11 @@ func (s *SQLite) Room(name string) (RoomInfo, bool) {
 	if r := s.rooms[name]; r != nil {
 		return r.info, true
 	}
-	return RoomInfo{Name: name}, false
+	info := RoomInfo{Name: name}
+	if r := s.removed[name]; r != nil {
+		info.Head = r.info.Head
+	}
+	return info, false
 }
 
 // Rooms implements Store.
@@ -301,8 +327,9 @@ func (s *SQLite) Rooms(after string, limit int) []RoomInfo {
 }
 
 // RoomCount implements Store.
-func (s *SQLite) RoomCount() int {
+func (s *SQLite) RoomCount() (rooms, directs int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.names)
+	directs = countDirects(s.names)
+	return len(s.names) - directs, directs
 }

@@ -43,7 +43,7 @@ func scanEntry(row interface{ Scan(...any) error }) (e protocol.Entry, room int6
 	return e, room, nil
 }
 
-// scan reads one row of entryColumns.
+// scan reads one row of entryColumns. An entry that was removed with its room has none.
 func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, error) {
 	e, room, err := scanEntry(row)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, erro
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if r := s.byRoom[room]; r != nil {
+	if r := s.byRoom[room]; r != nil && e.Seq > r.base {
 		e.Room = r.info.Name
 	}
 	return e, nil
@@ -61,6 +61,11 @@ func (s *SQLite) scan(row interface{ Scan(...any) error }) (protocol.Entry, erro
 func (s *SQLite) Read(ctx context.Context, r Range) ([]protocol.Entry, bool, error) {
 	s.mu.RLock()
 	room := s.rooms[r.Room]
+	var id int64
+	var base uint64
+	if room != nil {
+		id, base = room.id, room.base
+	}
 	s.mu.RUnlock()
 	if room == nil {
 		return nil, false, nil
@@ -73,7 +78,7 @@ func (s *SQLite) Read(ctx context.Context, r Range) ([]protocol.Entry, bool, err
 		order = "ASC"
 	}
 	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+" FROM entries e"+withTarget+"WHERE e.room = ? AND e.seq > ? AND e.seq < ? ORDER BY e.seq "+order+" LIMIT ?",
-		room.id, int64(min(r.After, math.MaxInt64)), before, r.Limit+1)
+		id, int64(min(max(r.After, base), math.MaxInt64)), before, r.Limit+1)
 	if err != nil {
 		return nil, false, s.unavailable(err)
 	}
@@ -109,6 +114,8 @@ func (s *SQLite) Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool
 		return e, false, nil
 	case err != nil:
 		return e, false, s.unavailable(err)
+	case e.Room == "":
+		return protocol.Entry{}, false, nil
 	}
 	return e, true, nil
 }

@@ -36,7 +36,7 @@ func (s *SQLite) Append(batch []Record) error {
 		for i := range batch {
 			r := &batch[i]
 			r.Entry.Edited, r.Entry.Gone, r.Entry.Rev, r.Entry.Reactions = false, false, 0, nil
-			added, err := s.add(ctx, rooms, &r.Entry, n+1, last+1, 0, false)
+			added, err := s.add(ctx, rooms, &r.Entry, r.From, n+1, last+1, 0, false)
 			switch {
 			case errors.Is(err, ErrIDConflict), errors.Is(err, ErrReactions):
 				r.Err = err
@@ -63,14 +63,21 @@ func (s *SQLite) Append(batch []Record) error {
 // saveHeads writes what a transaction has made of the rooms.
 func (s *SQLite) saveHeads(ctx context.Context, rooms heads) error {
 	for name, r := range rooms {
-		if _, known := s.Room(name); !known && r.info.Head == 0 { // all that was posted to this new room was refused
-			if _, err := s.w.ExecContext(ctx, "DELETE FROM rooms WHERE id = ?", r.id); err != nil {
-				return err
+		if r.fresh && r.info.Head == r.base { // all that was posted to this new room was refused
+			if r.base == 0 {
+				if _, err := s.w.ExecContext(ctx, "DELETE FROM rooms WHERE id = ?", r.id); err != nil {
+					return err
+				}
 			}
 			delete(rooms, name)
 			continue
 		}
-		if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.id); err != nil {
+		if r.fresh {
+			if _, err := s.w.ExecContext(ctx, "UPDATE rooms SET maker = ?, removed = 0 WHERE id = ?", r.info.Maker.pack(), r.id); err != nil {
+				return err
+			}
+		}
+		if _, err := s.setHead.ExecContext(ctx, int64(r.info.Head), r.info.Topic, r.info.Last, r.id); err != nil {
 			return err
 		}
 	}
@@ -85,6 +92,7 @@ func (s *SQLite) committed(rooms heads, n, last int64) {
 		if known := s.rooms[name]; known != nil {
 			known.info = r.info
 		} else {
+			r.fresh, r.removed = false, 0
 			s.addRoom(r)
 		}
 	}
@@ -126,7 +134,7 @@ func transact(ctx context.Context, c *sql.Conn, do func(ctx context.Context) err
 // add adds an entry at place n, unless its id is known; then it gets the known
 // one's number and time. Its number is the room's next, but at least seq. An
 // imported one may be edited or gone; what it said at first is not known then.
-func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at int64, seq uint64, imported bool) (added bool, err error) {
+func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, from Place, n, at int64, seq uint64, imported bool) (added bool, err error) {
 	if bytes.Compare(e.ID[:], s.goneMax[:]) <= 0 {
 		if known, err := s.wasRemoved(ctx, e, imported); known || err != nil {
 			return false, err
@@ -156,6 +164,9 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 	if !e.Target.IsZero() {
 		if about, err = s.folder.target(ctx, r.id, e.Target); err != nil {
 			return false, err
+		}
+		if about != nil && about.Seq <= r.base {
+			about = nil
 		}
 		if about != nil {
 			aboutSeq = int64(about.Seq)
@@ -187,6 +198,9 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, n, at 
 		}
 		return false, s.known(ctx, rooms, e, imported)
 	}
+	if r.fresh && r.info.Head == r.base {
+		r.info.Maker = makerOf(e, from)
+	}
 	e.Seq, e.At, e.TargetSeq = seq, at, 0
 	r.info.said(e)
 	if about != nil {
@@ -207,10 +221,16 @@ func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqlite
 		return r, nil
 	}
 	s.mu.RLock()
-	known := s.rooms[name]
+	known, removed := s.rooms[name], s.removed[name]
 	s.mu.RUnlock()
 	if known != nil {
 		r := *known
+		rooms[name] = &r
+		return &r, nil
+	}
+	if removed != nil {
+		r := *removed
+		r.fresh = true
 		rooms[name] = &r
 		return &r, nil
 	}
@@ -218,7 +238,7 @@ func (s *SQLite) roomFor(ctx context.Context, rooms heads, name string) (*sqlite
 	if err != nil {
 		return nil, err
 	}
-	r := &sqliteRoom{info: RoomInfo{Name: name}}
+	r := &sqliteRoom{info: RoomInfo{Name: name}, fresh: true}
 	if r.id, err = result.LastInsertId(); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func TestStoreNumbersAndKnownIDs(t *testing.T) {
 		if r := add(t, s, elsewhere)[0]; !errors.Is(r.Err, ErrIDConflict) {
 			t.Errorf("a known id in a new room: %v", r.Err)
 		}
-		if info, ok := s.Room("attic"); ok || s.RoomCount() != 2 {
+		if info, ok := s.Room("attic"); ok || count(s) != 2 {
 			t.Errorf("a refused post has made the room %+v", info)
 		}
 		if info, ok := s.Room("lobby"); !ok || info.Head != 2 {
@@ -164,7 +164,7 @@ func TestStoreRooms(t *testing.T) {
 				after = r.Name
 			}
 		}
-		if want := []string{"a", "b", "c", dm}; !slices.Equal(names, want) || s.RoomCount() != 4 {
+		if want := []string{"a", "b", "c", dm}; !slices.Equal(names, want) || count(s) != 4 {
 			t.Errorf("rooms %q, want %q", names, want)
 		}
 		if info, _ := s.Room("b"); info.Topic != "new topic" {
@@ -248,25 +248,11 @@ func TestStoreNicks(t *testing.T) {
 // A log of before knows its nicks by lower case.
 func TestNicksAreKeyed(t *testing.T) {
 	dir := t.TempDir()
-	newer := migrations
-	migrations = migrations[:4]
-	defer func() { migrations = newer }()
-	s, err := OpenSQLite(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	now := time.Now().Unix()
-	if _, err := s.w.ExecContext(t.Context(), "INSERT INTO nicks (nick, user, used) VALUES ('bill', ?, ?), ('b1ll', ?, ?), ('ann', ?, ?)", alice[:], now, bob[:], now-1, bob[:], now); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	migrations = newer
-	if s, err = OpenSQLite(dir); err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	olderLog(t, dir, 4, func(run func(string, ...any)) {
+		run("INSERT INTO nicks (nick, user, used) VALUES ('bill', ?, ?), ('b1ll', ?, ?), ('ann', ?, ?)", alice[:], now, bob[:], now-1, bob[:], now)
+	})
+	s := openStore(t, dir)
 	for nick, want := range map[string]protocol.UserID{"bill": alice, "BILL": alice, "B1ll": alice, "Ann": bob} {
 		if got, _ := s.NickOwner(nick); got != want {
 			t.Errorf("%s belongs to %v, want %v", nick, got, want)
@@ -302,4 +288,10 @@ func TestMemoryHasABudget(t *testing.T) {
 	if _, ok, _ := m.Find(t.Context(), first.ID); ok {
 		t.Error("a dropped entry is found")
 	}
+}
+
+// count counts the rooms, direct talks included.
+func count(s Store) int {
+	rooms, directs := s.RoomCount()
+	return rooms + directs
 }

@@ -99,7 +99,7 @@ func (s *Server) isInvited(name string, user protocol.UserID) bool {
 		return r.isInvited(user)
 	}
 	info, kept := s.log.Room(name)
-	return kept && info.Opener != user
+	return kept && info.Maker.User != user
 }
 
 // parkDirect leaves the quietest of the direct talks that others have opened, when the

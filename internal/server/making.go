@@ -11,7 +11,8 @@ func (s *Server) mayOpen(room string) error {
 	_, open := s.rooms[room]
 	count := len(s.rooms)
 	s.roomsMu.RUnlock()
-	if _, kept := s.log.Room(room); open || kept || max(count, s.log.RoomCount()) < s.limits.AllRooms {
+	rooms, directs := s.log.RoomCount()
+	if _, kept := s.log.Room(room); open || kept || max(count, rooms+directs) < s.limits.AllRooms {
 		return nil
 	}
 	s.stats.reached(limitAllRooms)

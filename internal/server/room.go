@@ -101,7 +101,7 @@ func (s *Server) makeRoom(name string) *room {
 	r.head.Store(info.Head)
 	r.last.Store(info.Last)
 	if _, _, r.direct = protocol.ParseDirectRoom(name); r.direct {
-		r.opener = info.Opener
+		r.opener = info.Maker.User
 	}
 	s.rooms[name] = r
 	return r

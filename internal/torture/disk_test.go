@@ -132,10 +132,18 @@ func (d *disk) Rooms(after string, limit int) (infos []roomlog.RoomInfo) {
 }
 
 // RoomCount implements roomlog.Store.
-func (d *disk) RoomCount() int {
+func (d *disk) RoomCount() (rooms, directs int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.rooms)
+	return len(d.rooms), 0
+}
+
+// Made implements roomlog.Store.
+func (d *disk) Made(roomlog.Maker) (own, place roomlog.Made) { return own, place }
+
+// RemoveRoom implements roomlog.Store.
+func (d *disk) RemoveRoom(context.Context, string, roomlog.Removal) (int, error) {
+	return 0, roomlog.ErrNoRoom
 }
 
 // Find implements roomlog.Store.
