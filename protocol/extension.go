@@ -16,7 +16,7 @@ func Extensions() []string {
 	return []string{ExtWhois, ExtDirects, ExtModeration, ExtNotices}
 }
 
-var extendedActions = []ModAction{ModInvites, ModRevoke, ModRules, ModDropRules, ModDeleteRoom, ModFree, ModPurge}
+var extendedActions = []ModAction{ModInvites, ModRevoke, ModInvite, ModRules, ModDropRules, ModDeleteRoom, ModFree, ModPurge}
 
 // Extension returns the extension that a message belongs to; "": it needs none.
 func Extension(m Message) string {

@@ -387,7 +387,8 @@ type ModAction = Deed
 // The actions of [ExtModeration].
 const (
 	ModInvites    ModAction = "invites"     // Text lists the open invitations to Room, or with no Room, for admins, all
-	ModRevoke     ModAction = "revoke"      // the invitation called Who is not valid any more
+	ModRevoke     ModAction = "revoke"      // the invitation to Room, or with no Room, for admins, any, that is called Who is not valid any more
+	ModInvite     ModAction = "invite"      // Who may join the private Room, uninvited before or not
 	ModRules      ModAction = "rules"       // Text lists what is stored of Room's rules, or made by Who, or with neither who has made the most; admins only, as all below
 	ModDropRules  ModAction = "drop-rules"  // the rules of Room, or those made by Who, are dropped
 	ModDeleteRoom ModAction = "delete-room" // Room and what was said in it are removed

@@ -10,11 +10,25 @@
 //
 // # Bounds
 //
-// The Keeper bounds how many rules there are, and each kind has a share of that, so that
-// whoever makes rooms and invitations leaves place for bans. Of refusals of direct talks there
-// are at most 8,192 users' and 65,536 in all, and the fresh get three quarters of each. A
-// Rules remembers the last post of 65,536 people in slow rooms; above that the oldest are
-// forgotten.
+// Each rule remembers who made it, and from which address: see [Rules.By]. Of each kind
+// there are so many at most in all, of one room, of one maker and of one address. Of all
+// there may be, an eighth is for admins alone and a quarter for makers who are known, so
+// that nobody who makes users takes the last place. Rules of before makers were
+// remembered count as the server's own. What is over a share is refused with a
+// [FullError]. Of refusals of direct talks there are at most 8,192 users' and 65,536 in
+// all, and the fresh get three quarters of each. A Rules remembers the last post of 65,536
+// people in slow rooms; above that the oldest are forgotten.
+//
+// # Invitations
+//
+// An invitation has two parts: the right to enter a server that asks for a passphrase,
+// and, to a private room, the right to that room. What takes the right to a room from its
+// maker (deop, ban), or makes the room private, ends the second part of those that were
+// made before: see [Rules.EndInvitations]. So does uninviting somebody with the one by
+// which that person joined, and the person is remembered as uninvited: no invitation,
+// older or newer, leads to the room for that key, until an op names it: [Rules.Admit],
+// [Rules.SetOp]. An invitation by somebody who has no role in the room at that moment
+// does not lead to a private room either.
 //
 // All methods may be called by any number of goroutines at once.
 package access
@@ -47,9 +61,12 @@ const (
 	factRoom   = "room"   // key: a room; value: settings
 	factOp     = "op"     // key: room/user
 	factMute   = "mute"   // key: room/user
-	factMember = "member" // key: room/user, of a private room
+	factMember = "member" // key: room/user, of a private room; room "": of the server
 	factInvite = "invite" // key: the token's hash; value: Invitation
 	factRefuse = "refuse" // key: a user id; value: Refusal
+	// factUninvited has the key room/user. The value of this and of every other kind has
+	// the origin; before, the values of ops, mutes and members were empty.
+	factUninvited = "uninvited"
 )
 
 // Who is somebody who wants something.
@@ -58,20 +75,26 @@ type Who struct {
 	Guest bool // no key proves the user
 }
 
-// Rules are the rules of one server.
+// Rules are the rules of one server, as somebody makes them: see By.
 type Rules struct {
+	*state
+	by Maker
+}
+
+// state is what all Rules of a server have in common.
+type state struct {
 	keep Keeper
 	now  func() time.Time
 
-	mu      sync.RWMutex
-	admins  map[protocol.UserID]struct{}
-	bans    map[string]Ban
-	rooms   map[string]settings
-	ops     map[place]struct{}
-	mutes   map[place]time.Time // the zero time: for good
-	members map[place]struct{}
-	invites map[string]Invitation // by the token's hash
-	posted  map[place]time.Time   // in slow rooms
+	mu       sync.RWMutex
+	admins   map[protocol.UserID]struct{}
+	rules    map[ruleID]rule       // all of them; of some kinds there is more below
+	tallies  map[tally]int         // of rules
+	nextOver time.Time             // no rule is over before; zero: none ever is
+	bans     map[string]Ban        // by factKey
+	rooms    map[string]settings   // by name
+	invites  map[string]Invitation // by the token's hash
+	posted   map[place]time.Time   // in slow rooms
 
 	refusals map[protocol.UserID]Refusal // of direct talks; none is empty
 	refused  int                         // users in all of them
@@ -90,16 +113,20 @@ type settings struct {
 	Private bool   `json:"private,omitempty"`
 	Locked  bool   `json:"locked,omitempty"`
 	Slow    uint32 `json:"slow,omitempty"` // seconds
+	origin
 }
+
+// none reports whether nothing was decided.
+func (s settings) none() bool { return !s.Private && !s.Locked && s.Slow == 0 }
 
 // Open reads the rules that keep has. now is the clock; nil: time.Now.
 func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 	if now == nil {
 		now = time.Now
 	}
-	r := &Rules{keep: keep, now: now, admins: map[protocol.UserID]struct{}{}, bans: map[string]Ban{}, rooms: map[string]settings{},
-		ops: map[place]struct{}{}, mutes: map[place]time.Time{}, members: map[place]struct{}{}, invites: map[string]Invitation{}, posted: map[place]time.Time{},
-		refusals: map[protocol.UserID]Refusal{}}
+	r := &Rules{state: &state{keep: keep, now: now, admins: map[protocol.UserID]struct{}{}, rules: map[ruleID]rule{}, tallies: map[tally]int{},
+		bans: map[string]Ban{}, rooms: map[string]settings{}, invites: map[string]Invitation{}, posted: map[place]time.Time{},
+		refusals: map[protocol.UserID]Refusal{}}}
 	loads := []struct {
 		kind string
 		load func(roomlog.Fact) error
@@ -107,25 +134,26 @@ func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 		{factBan, func(f roomlog.Fact) error {
 			b := Ban{Until: f.Until}
 			err := json.Unmarshal(f.Value, &b)
-			r.bans[f.Key] = b
+			r.putBan(f.Key, b)
 			return err
 		}},
 		{factRoom, func(f roomlog.Fact) error {
 			var s settings
 			err := json.Unmarshal(f.Value, &s)
-			r.rooms[f.Key] = s
+			r.putRoom(f.Key, s)
 			return err
 		}},
 		{factInvite, func(f roomlog.Fact) error {
 			i := Invitation{Until: f.Until}
 			err := json.Unmarshal(f.Value, &i)
-			r.invites[f.Key] = i
+			if i.Name == "" { // it is of before they had names
+				i.Name = r.newName()
+			}
+			r.putInvite(f.Key, i)
 			return err
 		}},
 		{factRefuse, r.loadRefusal},
-		{factOp, placed(func(p place, _ time.Time) { r.ops[p] = struct{}{} })},
-		{factMute, placed(func(p place, until time.Time) { r.mutes[p] = until })},
-		{factMember, placed(func(p place, _ time.Time) { r.members[p] = struct{}{} })},
+		{factOp, r.loadPlaced}, {factMute, r.loadPlaced}, {factMember, r.loadPlaced}, {factUninvited, r.loadPlaced},
 	}
 	for _, l := range loads {
 		facts, err := keep.Facts(l.kind)
@@ -141,13 +169,21 @@ func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 	return r, nil
 }
 
-func placed(load func(place, time.Time)) func(roomlog.Fact) error {
-	return func(f roomlog.Fact) error {
-		room, user, _ := strings.Cut(f.Key, "/")
-		u, err := protocol.ParseUserID(user)
-		load(place{room, u}, f.Until)
-		return err
+func (s *state) loadPlaced(f roomlog.Fact) error {
+	room, user, _ := strings.Cut(f.Key, "/")
+	u, err := protocol.ParseUserID(user)
+	made := rule{until: f.Until}
+	if err == nil && len(f.Value) > 0 {
+		err = json.Unmarshal(f.Value, &made)
 	}
+	s.put(ruleID{kind: f.Kind, place: place{room, u}}, made)
+	return err
+}
+
+// has reports whether there is a rule of a kind about somebody in a room. mu is held.
+func (s *state) has(kind string, p place) bool {
+	_, has := s.rules[ruleID{kind: kind, place: p}]
+	return has
 }
 
 // SetAdmins says who is an admin from now on, in place of those who were.
@@ -168,14 +204,14 @@ func (r *Rules) Role(who Who, room string) protocol.Role {
 }
 
 // role is Role, with mu held.
-func (r *Rules) role(who Who, room string) protocol.Role {
+func (s *state) role(who Who, room string) protocol.Role {
 	if who.Guest {
 		return protocol.RoleNone
 	}
-	if _, admin := r.admins[who.User]; admin {
+	if _, admin := s.admins[who.User]; admin {
 		return protocol.RoleAdmin
 	}
-	if _, op := r.ops[place{room, who.User}]; op && room != "" {
+	if room != "" && s.has(factOp, place{room, who.User}) {
 		return protocol.RoleOp
 	}
 	return protocol.RoleNone
@@ -205,8 +241,7 @@ func (r *Rules) sees(who Who, room string) bool {
 	if !r.rooms[room].Private || r.role(who, room) != protocol.RoleNone {
 		return true
 	}
-	_, invited := r.members[place{room, who.User}]
-	return invited && !who.Guest
+	return !who.Guest && r.has(factMember, place{room, who.User})
 }
 
 // Posts reports why somebody may not post in a room now, and counts the post where
@@ -215,17 +250,17 @@ func (r *Rules) Posts(who Who, room string) error {
 	now := r.now()
 	p := place{room, who.User}
 	r.mu.RLock()
-	until, muted := r.mutes[p]
+	mute, muted := r.rules[ruleID{kind: factMute, place: p}]
 	slow := r.rooms[room].Slow
 	above := r.role(who, room) != protocol.RoleNone
 	r.mu.RUnlock()
 	switch {
 	case above:
 		return nil
-	case muted && until.IsZero():
+	case muted && mute.until.IsZero():
 		return protocol.Errorf(protocol.CodeForbidden, "you are muted here, until an op takes it back")
-	case muted && now.Before(until):
-		return protocol.Errorf(protocol.CodeForbidden, "you are muted here for %v more", until.Sub(now).Round(time.Second))
+	case muted && now.Before(mute.until):
+		return protocol.Errorf(protocol.CodeForbidden, "you are muted here for %v more", mute.until.Sub(now).Round(time.Second))
 	case slow == 0:
 		return nil
 	}
@@ -280,6 +315,8 @@ var needs = map[protocol.Deed]protocol.Role{
 	protocol.DeedOp: protocol.RoleOp, protocol.DeedDeop: protocol.RoleOp,
 	protocol.DeedLock: protocol.RoleOp, protocol.DeedUnlock: protocol.RoleOp, protocol.DeedSlow: protocol.RoleOp,
 	protocol.DeedPrivate: protocol.RoleOp, protocol.DeedPublic: protocol.RoleOp, protocol.DeedUninvite: protocol.RoleOp,
+	protocol.ModInvite: protocol.RoleOp, protocol.ModInvites: protocol.RoleOp, protocol.ModRevoke: protocol.RoleOp,
+	protocol.ModRules: protocol.RoleAdmin, protocol.ModDropRules: protocol.RoleAdmin,
 	protocol.DeedBan: protocol.RoleAdmin, protocol.DeedUnban: protocol.RoleAdmin, protocol.DeedBans: protocol.RoleAdmin,
 	protocol.DeedAnnounce: protocol.RoleAdmin,
 }
@@ -291,6 +328,9 @@ func Deeds() []protocol.Deed { return slices.Sorted(maps.Keys(needs)) }
 // is not found.
 func (r *Rules) May(who Who, do protocol.Deed, room string) error {
 	need, known := needs[do]
+	if room == "" && (do == protocol.ModInvites || do == protocol.ModRevoke) {
+		need = protocol.RoleAdmin // of all rooms
+	}
 	switch {
 	case !known:
 		return protocol.Errorf(protocol.CodeUnsupported, "this server does not know the deed %.16q", string(do))

@@ -92,7 +92,7 @@ func (r *Rules) SetRefusal(user protocol.UserID, known bool, to Refusal) error {
 		r.refused -= len(old.Users)
 		return nil
 	}
-	users, all := shares[factRefuse], maxRefusals
+	users, all := shares[factRefuse].all, maxRefusals
 	if !known {
 		users, all = users/4*3, all/4*3
 	}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"encoding/json"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,8 +11,17 @@ import (
 	"lanchat/protocol"
 )
 
-// set writes a fact, and makes the rule when that has worked.
-func (r *Rules) set(f roomlog.Fact, value any, make func()) error {
+// set writes a rule that may be a new one, and makes it when that has worked. value is
+// what the fact has beyond its key; nil: nothing. mu is held.
+func (r *Rules) set(id ruleID, until time.Time, value any, make func()) error {
+	if err := r.mayAdd(id); err != nil {
+		return err
+	}
+	return r.write(id, until, value, make)
+}
+
+func (s *state) write(id ruleID, until time.Time, value any, make func()) error {
+	f := roomlog.Fact{Kind: id.kind, Key: id.factKey(), Until: until}
 	if value != nil {
 		raw, err := json.Marshal(value)
 		if err != nil {
@@ -21,70 +29,67 @@ func (r *Rules) set(f roomlog.Fact, value any, make func()) error {
 		}
 		f.Value = raw
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.place(f.Kind); err != nil {
-		return err
-	}
-	if err := r.keep.SetFact(f); err != nil {
+	if err := s.keep.SetFact(f); err != nil {
 		return err
 	}
 	make()
 	return nil
 }
 
-// shares are how many rules of each kind there may be. Together they are fewer than a
-// Keeper takes.
-var shares = map[string]int{
-	factBan: 8 << 10, factRoom: 14 << 10, factOp: 12 << 10, factMute: 8 << 10, factMember: 16 << 10, factInvite: 4 << 10,
-	factRefuse: 8 << 10,
-}
-
-// place reports that there are as many rules of a kind as there may be. mu is held.
-func (r *Rules) place(kind string) error {
-	now := r.now()
-	over := func(until time.Time) bool { return !until.IsZero() && !now.Before(until) }
-	maps.DeleteFunc(r.bans, func(_ string, b Ban) bool { return over(b.Until) })
-	maps.DeleteFunc(r.mutes, func(_ place, until time.Time) bool { return over(until) })
-	maps.DeleteFunc(r.invites, func(_ string, i Invitation) bool { return over(i.Until) })
-	n := map[string]int{factBan: len(r.bans), factRoom: len(r.rooms), factOp: len(r.ops), factMute: len(r.mutes),
-		factMember: len(r.members), factInvite: len(r.invites)}[kind]
-	if n >= shares[kind] {
-		return protocol.Errorf(protocol.CodeLimit, "this server remembers as many as it may (%d): take some back first", shares[kind])
+// setPlaced makes a rule about somebody in a room. mu is held.
+func (r *Rules) setPlaced(kind string, p place, u rule) error {
+	id := ruleID{kind: kind, place: p}
+	u.origin = r.made(id)
+	var value any
+	if u.origin != (origin{}) || u.Via != "" {
+		value = u
 	}
-	return nil
+	return r.set(id, u.until, value, func() { r.put(id, u) })
 }
 
-func (r *Rules) drop(kind, key string, unmake func()) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.keep.DropFact(kind, key); err != nil {
+// drop ends a rule. mu is held.
+func (s *state) drop(id ruleID) error {
+	if err := s.keep.DropFact(id.kind, id.factKey()); err != nil {
 		return err
 	}
-	unmake()
+	s.remove(id)
 	return nil
 }
 
-// SetOp makes somebody an op of a room, or ends that.
+// SetOp makes somebody an op of a room, or ends that. Who was uninvited is not any more.
 func (r *Rules) SetOp(room string, user protocol.UserID, op bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	p := place{room, user}
 	if !op {
-		return r.drop(factOp, p.key(), func() { delete(r.ops, p) })
+		return r.drop(ruleID{kind: factOp, place: p})
 	}
-	return r.set(roomlog.Fact{Kind: factOp, Key: p.key()}, nil, func() { r.ops[p] = struct{}{} })
+	if err := r.setPlaced(factOp, p, rule{}); err != nil {
+		return err
+	}
+	return r.dropIfAny(ruleID{kind: factUninvited, place: p})
+}
+
+func (s *state) dropIfAny(id ruleID) error {
+	if _, known := s.rules[id]; !known {
+		return nil
+	}
+	return s.drop(id)
 }
 
 // Mute keeps somebody from posting in a room, until a time or, with the zero one, for
 // good. Unmute ends it.
 func (r *Rules) Mute(room string, user protocol.UserID, until time.Time) error {
-	p := place{room, user}
-	return r.set(roomlog.Fact{Kind: factMute, Key: p.key(), Until: until}, nil, func() { r.mutes[p] = until })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.setPlaced(factMute, place{room, user}, rule{until: until})
 }
 
 // Unmute ends a Mute.
 func (r *Rules) Unmute(room string, user protocol.UserID) error {
-	p := place{room, user}
-	return r.drop(factMute, p.key(), func() { delete(r.mutes, p) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drop(ruleID{kind: factMute, place: place{room, user}})
 }
 
 // SetSlow has a person's posts in a room be so many seconds apart; 0: they need not be.
@@ -107,36 +112,32 @@ func (r *Rules) settle(room string, change func(*settings)) error {
 	defer r.mu.Unlock()
 	s := r.rooms[room]
 	change(&s)
-	if s == (settings{}) {
-		if err := r.keep.DropFact(factRoom, room); err != nil {
-			return err
-		}
-		delete(r.rooms, room)
-		return nil
+	id := ruleID{kind: factRoom, place: place{room: room}}
+	if s.none() {
+		return r.drop(id)
 	}
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if _, known := r.rooms[room]; !known {
-		if err := r.place(factRoom); err != nil {
-			return err
-		}
-	}
-	if err := r.keep.SetFact(roomlog.Fact{Kind: factRoom, Key: room, Value: raw}); err != nil {
-		return err
-	}
-	r.rooms[room] = s
-	return nil
+	s.origin = r.made(id)
+	return r.set(id, time.Time{}, s, func() { r.putRoom(room, s) })
 }
 
-// Admit makes somebody one of a private room's people, or ends that.
+func (s *state) putRoom(room string, of settings) {
+	s.put(ruleID{kind: factRoom, place: place{room: room}}, rule{origin: of.origin})
+	s.rooms[room] = of
+}
+
+// Admit makes somebody one of a private room's people, who was uninvited or not, or ends
+// that.
 func (r *Rules) Admit(room string, user protocol.UserID, in bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	p := place{room, user}
 	if !in {
-		return r.drop(factMember, p.key(), func() { delete(r.members, p) })
+		return r.drop(ruleID{kind: factMember, place: p})
 	}
-	return r.set(roomlog.Fact{Kind: factMember, Key: p.key()}, nil, func() { r.members[p] = struct{}{} })
+	if err := r.setPlaced(factMember, p, rule{}); err != nil {
+		return err
+	}
+	return r.dropIfAny(ruleID{kind: factUninvited, place: p})
 }
 
 // BanUser keeps a user out, BanAddr an address; Unban ends either, by what Bans lists.
@@ -148,14 +149,22 @@ func (r *Rules) BanAddr(addr netip.Addr, b Ban) error {
 }
 
 func (r *Rules) ban(key string, b Ban) error {
-	return r.set(roomlog.Fact{Kind: factBan, Key: key, Until: b.Until}, b, func() { r.bans[key] = b })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set(ruleID{kind: factBan, key: key}, b.Until, b, func() { r.putBan(key, b) })
+}
+
+func (s *state) putBan(key string, b Ban) {
+	s.put(ruleID{kind: factBan, key: key}, rule{until: b.Until})
+	s.bans[key] = b
 }
 
 // Unban ends a ban, and reports whether there was one.
 func (r *Rules) Unban(key string) (bool, error) {
-	was := false
-	err := r.drop(factBan, key, func() { _, was = r.bans[key]; delete(r.bans, key) })
-	return was, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, was := r.bans[key]
+	return was, r.drop(ruleID{kind: factBan, key: key})
 }
 
 // Bans lists what Unban takes, for each ban that counts.
@@ -179,39 +188,4 @@ func (r *Rules) Hidden(who Who) (rooms []string) {
 	}
 	slices.Sort(rooms)
 	return rooms
-}
-
-// DropRoom drops all rules of a room, and returns how many there were.
-func (r *Rules) DropRoom(room string) (dropped int, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	keys := map[string][]string{}
-	for kind, users := range map[string]iter.Seq[place]{factOp: maps.Keys(r.ops), factMute: maps.Keys(r.mutes), factMember: maps.Keys(r.members)} {
-		for p := range users {
-			if p.room == room {
-				keys[kind] = append(keys[kind], p.key())
-			}
-		}
-	}
-	for key, i := range r.invites {
-		if i.Room == room {
-			keys[factInvite] = append(keys[factInvite], key)
-		}
-	}
-	if _, known := r.rooms[room]; known {
-		keys[factRoom] = []string{room}
-	}
-	for kind, keys := range keys {
-		if err := r.keep.DropFacts(kind, keys); err != nil {
-			return 0, err
-		}
-		dropped += len(keys)
-	}
-	delete(r.rooms, room)
-	here := func(p place) bool { return p.room == room }
-	maps.DeleteFunc(r.ops, func(p place, _ struct{}) bool { return here(p) })
-	maps.DeleteFunc(r.mutes, func(p place, _ time.Time) bool { return here(p) })
-	maps.DeleteFunc(r.members, func(p place, _ struct{}) bool { return here(p) })
-	maps.DeleteFunc(r.invites, func(_ string, i Invitation) bool { return i.Room == room })
-	return dropped, nil
 }
