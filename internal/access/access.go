@@ -147,7 +147,7 @@ func Open(keep Keeper, now func() time.Time) (*Rules, error) {
 			i := Invitation{Until: f.Until}
 			err := json.Unmarshal(f.Value, &i)
 			if i.Name == "" { // it is of before they had names
-				i.Name = r.newName()
+				i.Name = newName()
 			}
 			r.putInvite(f.Key, i)
 			return err
@@ -242,6 +242,13 @@ func (r *Rules) sees(who Who, room string) bool {
 		return true
 	}
 	return !who.Guest && r.has(factMember, place{room, who.User})
+}
+
+// Member reports whether somebody was invited to a room, and joined or was admitted.
+func (r *Rules) Member(room string, user protocol.UserID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.has(factMember, place{room, user})
 }
 
 // Posts reports why somebody may not post in a room now, and counts the post where

@@ -49,6 +49,9 @@ func randomText(bytes int) string {
 	return tokenText.EncodeToString(raw)
 }
 
+// newName is a name that no invitation has, but for one in a million millions.
+func newName() string { return randomText(5) }
+
 // Invite makes an invitation to a room and returns its token, 26 letters and digits. Of
 // the token only a hash is kept: whoever reads the log's file cannot enter by it.
 func (r *Rules) Invite(room string, uses uint32, ttl time.Duration) (token string, i Invitation, err error) {
@@ -57,7 +60,7 @@ func (r *Rules) Invite(room string, uses uint32, ttl time.Duration) (token strin
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i = Invitation{Name: r.newName(), Room: room, Uses: min(max(uses, 1), MaxUses), Known: r.by.Known, Until: r.now().Add(min(ttl, MaxTTL)), origin: r.by.origin()}
+	i = Invitation{Name: newName(), Room: room, Uses: min(max(uses, 1), MaxUses), Known: r.by.Known, Until: r.now().Add(min(ttl, MaxTTL)), origin: r.by.origin()}
 	token = randomText(16)
 	key := hashed(token)
 	if err := r.mayAdd(i.id(key)); err != nil {
@@ -82,16 +85,6 @@ func (s *state) putInvite(key string, i Invitation) {
 	}
 	s.put(i.id(key), rule{origin: i.origin, until: i.Until})
 	s.invites[key] = i
-}
-
-// newName is a name that no invitation has. mu is held.
-func (s *state) newName() string {
-	for {
-		name := randomText(4)[:6]
-		if _, _, taken := s.named(name); !taken {
-			return name
-		}
-	}
 }
 
 // named finds an invitation by its name. mu is held.

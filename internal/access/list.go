@@ -170,3 +170,45 @@ func (r *Rules) Most(n int) (makers, rooms []Count) {
 	}
 	return most(byMaker), most(byRoom)
 }
+
+// Reclaim drops rules that serve nobody, and returns how many: those of rooms that are
+// gone, whose maker is not remembered or unknown, and what mutes the unknown or keeps them
+// uninvited. gone and unknown may ask the log.
+func (r *Rules) Reclaim(gone func(room string) bool, unknown func(user protocol.UserID) bool) (n int, err error) {
+	type candidate struct {
+		ruleID
+		by string
+	}
+	r.mu.RLock()
+	var all []candidate
+	for id, u := range r.rules {
+		all = append(all, candidate{id, u.By})
+	}
+	r.mu.RUnlock()
+	isGone, isUnknown := once(gone), once(unknown)
+	idle := map[ruleID]bool{}
+	for _, c := range all {
+		maker, _ := protocol.ParseUserID(c.by) // "" is nobody
+		switch {
+		case c.kind == factBan || c.room == "":
+		case isGone(c.room) && (maker.IsZero() || isUnknown(maker)),
+			(c.kind == factMute || c.kind == factUninvited) && isUnknown(c.user):
+			idle[c.ruleID] = true
+		}
+	}
+	n, _, err = r.dropAll(func(id ruleID, _ rule) bool { return idle[id] }, func(string) bool { return false })
+	return n, err
+}
+
+// once remembers the answers of a function.
+func once[K comparable](ask func(K) bool) func(K) bool {
+	answers := map[K]bool{}
+	return func(k K) bool {
+		answer, known := answers[k]
+		if !known {
+			answer = ask(k)
+			answers[k] = answer
+		}
+		return answer
+	}
+}

@@ -62,7 +62,7 @@ func init() { // not a literal: /help reads the table
 		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify, protocol.RoleNone},
 		{"who", "", "show who is here", (*deed).who, protocol.RoleNone},
 		{"rooms", "", "show the rooms there are", (*deed).rooms, protocol.RoleNone},
-		{"invite", "", "get a line by which somebody else can join this room", (*deed).invite, protocol.RoleNone},
+		{"invite", "[NICK]", "get a line by which somebody else can join this room; op: let NICK in", (*deed).invite, protocol.RoleNone},
 		{"quit", "", "leave", (*deed).quit, protocol.RoleNone},
 	}
 	Commands = append(Commands, above...)

@@ -44,7 +44,11 @@ func InvitationTerms(m *protocol.Invite) string {
 	if m.Uses > 1 {
 		who = fmt.Sprintf("%d people", m.Uses)
 	}
-	return fmt.Sprintf("An invitation for %s, within %s. Who has it can come in: send it to nobody else.", who, span(time.Duration(m.TTL)*time.Second))
+	terms := fmt.Sprintf("An invitation for %s, within %s. Who has it can come in: send it to nobody else.", who, span(time.Duration(m.TTL)*time.Second))
+	if m.Name != "" {
+		terms += fmt.Sprintf(" Its name is %s: /revoke %s ends it.", m.Name, m.Name)
+	}
+	return terms
 }
 
 // span words how long something lasts.
@@ -61,10 +65,10 @@ func span(d time.Duration) string {
 }
 
 // invite asks for an invitation to this room; the answer is a Received
-// *protocol.Invite.
+// *protocol.Invite. With a nick it lets that person in.
 func (d *deed) invite(rest string) error {
 	if rest != "" {
-		return fmt.Errorf("/invite takes no name: it gives a line to send to somebody")
+		return deedAbout(protocol.ModInvite, false)(d, rest)
 	}
 	return d.request(&protocol.Invite{Room: d.room})
 }

@@ -17,24 +17,28 @@ import (
 // to carry out; its answer is a Received *protocol.Moderate.
 var above = []Command{
 	{"kick", "NICK [WHY]", "op: put somebody out of this room for a minute", deedAbout(protocol.DeedKick, false), protocol.RoleOp},
-	{"mute", "NICK [TIME]", "op: somebody may not write here, for 10m, 2h, 7d or for good", deedAbout(protocol.DeedMute, true), protocol.RoleOp},
+	{"mute", "NICK [TIME]", "op: somebody may not write here, for 10m, 2h or 30d at most", deedAbout(protocol.DeedMute, true), protocol.RoleOp},
 	{"unmute", "NICK", "op: somebody may write here again", deedAbout(protocol.DeedUnmute, false), protocol.RoleOp},
 	{"op", "NICK", "op: make somebody an op of this room", deedAbout(protocol.DeedOp, false), protocol.RoleOp},
-	{"deop", "NICK", "op: somebody is no op of this room any more", deedAbout(protocol.DeedDeop, false), protocol.RoleOp},
+	{"deop", "NICK", "op: somebody is not an op of this room any more; ends invitations too", deedAbout(protocol.DeedDeop, false), protocol.RoleOp},
 	{"lock", "", "op: let ops alone change the topic", deedHere(protocol.DeedLock), protocol.RoleOp},
 	{"unlock", "", "op: let everybody change the topic", deedHere(protocol.DeedUnlock), protocol.RoleOp},
 	{"slow", "TIME", "op: 10s from one message of a person to the next; off ends it", (*deed).slow, protocol.RoleOp},
 	{"private", "[ROOM]", "make a room that only who is invited knows of; op: this one", (*deed).private, protocol.RoleNone},
 	{"public", "", "op: let everybody into this room", deedHere(protocol.DeedPublic), protocol.RoleOp},
-	{"uninvite", "NICK", "op: take back an invitation to this private room", deedAbout(protocol.DeedUninvite, false), protocol.RoleOp},
+	{"uninvite", "NICK", "op: out of this private room, until /invite NICK; ends the invitation used", deedAbout(protocol.DeedUninvite, false), protocol.RoleOp},
+	{"invites", "", "op: list the open invitations to this room; admin: all", (*deed).invites, protocol.RoleOp},
+	{"revoke", "NAME", "op: end an invitation that /invites lists", (*deed).revoke, protocol.RoleOp},
 	{"ban", "WHO [TIME]", "admin: a nick, user id or address may not come in; then why", deedAbout(protocol.DeedBan, true), protocol.RoleAdmin},
 	{"unban", "WHO", "admin: end a ban", deedAbout(protocol.DeedUnban, false), protocol.RoleAdmin},
 	{"bans", "", "admin: list the bans", deedHere(protocol.DeedBans), protocol.RoleAdmin},
+	{"rules", "[WHO]", "admin: the rules that a NICK made, or of a #ROOM; alone: who made the most", (*deed).listRules, protocol.RoleAdmin},
+	{"droprules", "WHO", "admin: drop the rules that a NICK made, or those of a #ROOM", (*deed).dropRules, protocol.RoleAdmin},
 	{"announce", "TEXT", "admin: say something in every room", (*deed).announce, protocol.RoleAdmin},
 }
 
 // forServer are the deeds that concern no room.
-var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce}
+var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce, protocol.ModRules, protocol.ModDropRules}
 
 func (d *deed) moderate(m protocol.Moderate) error {
 	if !slices.Contains(forServer, m.Do) && m.Room == "" {
@@ -103,6 +107,53 @@ func (d *deed) private(rest string) error {
 		d.events = append(d.events, Selected{Room: m.Room})
 	}
 	return err
+}
+
+// invites asks for the invitations to this room; an admin for all.
+func (d *deed) invites(rest string) error {
+	if rest != "" {
+		return errors.New("/invites takes no words")
+	}
+	return d.aboutInvitations(protocol.Moderate{Do: protocol.ModInvites})
+}
+
+func (d *deed) revoke(rest string) error {
+	if rest == "" || strings.Contains(rest, " ") {
+		return errors.New("which one? /revoke NAME, as /invites lists it")
+	}
+	return d.aboutInvitations(protocol.Moderate{Do: protocol.ModRevoke, Who: rest})
+}
+
+func (d *deed) aboutInvitations(m protocol.Moderate) error {
+	if d.state.Me.Role == protocol.RoleAdmin {
+		return d.request(&m)
+	}
+	return d.moderate(m)
+}
+
+func (d *deed) listRules(rest string) error {
+	return d.aboutRules(protocol.Moderate{Do: protocol.ModRules}, rest)
+}
+
+func (d *deed) dropRules(rest string) error {
+	if rest == "" {
+		return errors.New("whose? /droprules NICK or /droprules #ROOM")
+	}
+	return d.aboutRules(protocol.Moderate{Do: protocol.ModDropRules}, rest)
+}
+
+// aboutRules asks about what somebody made, or about a room, which has a # before it.
+func (d *deed) aboutRules(m protocol.Moderate, rest string) error {
+	room, isRoom := strings.CutPrefix(rest, "#")
+	if !isRoom {
+		m.Who = plainNick(rest)
+		return d.moderate(m)
+	}
+	m.Room = strings.ToLower(room)
+	if err := protocol.ValidRoom(m.Room); err != nil {
+		return err
+	}
+	return d.moderate(m)
 }
 
 func (d *deed) announce(rest string) error {

@@ -35,6 +35,18 @@ func TestModerationCommands(t *testing.T) {
 		{line: "/unban 10.0.0.7", want: protocol.Moderate{Do: "unban", Who: "10.0.0.7"}},
 		{line: "/bans", want: protocol.Moderate{Do: "bans"}},
 		{line: "/announce pizza is here", want: protocol.Moderate{Do: "announce", Text: "pizza is here"}},
+		{line: "/invite @bob", want: protocol.Moderate{Do: "invite", Room: "lobby", Who: "bob"}},
+		{line: "/invites", want: protocol.Moderate{Do: "invites", Room: "lobby"}},
+		{line: "/revoke k7or2a", want: protocol.Moderate{Do: "revoke", Room: "lobby", Who: "k7or2a"}},
+		{line: "/rules", want: protocol.Moderate{Do: "rules"}},
+		{line: "/rules ~bob", want: protocol.Moderate{Do: "rules", Who: "bob"}},
+		{line: "/rules #Den", want: protocol.Moderate{Do: "rules", Room: "den"}},
+		{line: "/droprules bob", want: protocol.Moderate{Do: "drop-rules", Who: "bob"}},
+		{line: "/droprules #den", want: protocol.Moderate{Do: "drop-rules", Room: "den"}},
+		{line: "/invites all", err: "no words"},
+		{line: "/revoke", err: "which one?"},
+		{line: "/droprules", err: "whose?"},
+		{line: "/droprules #", err: "room"},
 		{line: "/kick", err: "whom?"},
 		{line: "/mute bob 10y", err: "no time"},
 		{line: "/mute bob 99999999999999999999s", err: "no time"},
@@ -117,6 +129,17 @@ func TestEveryRequestIsNumbered(t *testing.T) {
 		setRef(m, 7)
 		if ref := reflect.ValueOf(m).Elem().FieldByName("Ref").Uint(); ref != 7 {
 			t.Errorf("%s has the number %d", protocol.Name(m), ref)
+		}
+	}
+}
+
+// An admin's list of invitations, and what ends one, is of all rooms.
+func TestInvitationsOfAnAdmin(t *testing.T) {
+	for line, want := range map[string]protocol.Moderate{"/invites": {Do: "invites"}, "/revoke k7or2a": {Do: "revoke", Who: "k7or2a"}} {
+		b, d := newBench(t, "lobby"), &desk{}
+		b.Me.Role = protocol.RoleAdmin
+		if _, err := b.do(d, line); err != nil || len(d.asked) != 1 || *d.asked[0].(*protocol.Moderate) != want {
+			t.Errorf("%s: %+v, %v", line, d.asked, err)
 		}
 	}
 }

@@ -46,6 +46,7 @@ func (s *Server) admit(n newcomer, x *protocol.Exchange) (room string, err error
 		case err == nil:
 			return room, nil
 		case !errors.Is(err, access.ErrInvitation):
+			s.countFull(err)
 			return "", toError(err)
 		}
 		if secret != nil && !s.rules.Admitted(n.who) {
@@ -157,11 +158,11 @@ func (ss *session) invite(m *protocol.Invite) error {
 		return nil
 	}
 	ss.waitFor(posting)
-	token, i, err := rules.Invite(m.Room, m.Uses, time.Duration(m.TTL)*time.Second)
+	token, i, err := rules.By(ss.maker()).Invite(m.Room, m.Uses, time.Duration(m.TTL)*time.Second)
 	if err != nil {
 		return err
 	}
-	ss.reply(&protocol.Invite{Ref: m.Ref, Room: m.Room, Uses: i.Uses, TTL: uint32(time.Until(i.Until).Round(time.Second).Seconds()), Token: token})
+	ss.reply(&protocol.Invite{Ref: m.Ref, Room: m.Room, Uses: i.Uses, TTL: uint32(time.Until(i.Until).Round(time.Second).Seconds()), Token: token, Name: i.Name})
 	return nil
 }
 

@@ -49,12 +49,16 @@ func (d *deed) ban() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	ended := 0
+	if !addr.IsValid() { // wholly: by one that opens the server another key could come
+		ended, err = d.rules.EndInvitations("", d.whom.who.User, false)
+	}
 	for _, room := range d.endBanned() {
 		d.m.Room = room
 		d.tell("has banned %s %s", cmp.Or(d.whom.nick, "an address"), d.forHowLong())
 	}
 	d.m.Room = ""
-	return fmt.Sprintf("%s is banned %s", shown, d.forHowLong()), nil
+	return fmt.Sprintf("%s is banned %s%s", shown, d.forHowLong(), andEnded(ended)), err
 }
 
 func (d *deed) unban() (string, error) {

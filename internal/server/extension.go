@@ -7,7 +7,7 @@ import (
 )
 
 // offers are the extensions that this server has.
-var offers = []string{protocol.ExtDirects, protocol.ExtNotices}
+var offers = []string{protocol.ExtDirects, protocol.ExtModeration, protocol.ExtNotices}
 
 var errUnsupported = protocol.Errorf(protocol.CodeUnsupported, "this server cannot do that")
 

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"lanchat/internal/access"
 	"lanchat/internal/safetext"
 	"lanchat/protocol"
 )
@@ -17,6 +19,8 @@ const (
 	// A guest is another one after each connection, so a mute need not be remembered
 	// for longer.
 	guestMute = 24 * time.Hour
+	// An op is perhaps away when the mute should end, and nobody looks for it.
+	opMute = 30 * 24 * time.Hour
 )
 
 // moderate carries out a deed. Each is written down before it counts, logged, and told
@@ -57,6 +61,9 @@ func (ss *session) moderate(m *protocol.Moderate) error {
 		}
 	}
 	answer, err := do.carryOut(d)
+	if full, ok := errors.AsType[*access.FullError](err); ok && full.Table && s.reclaimRules() {
+		answer, err = do.carryOut(d)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,6 +122,11 @@ func init() { // not a literal: carrying out reads the table
 		protocol.DeedPrivate:  {true, false, reasonMax, (*deed).private},
 		protocol.DeedPublic:   {true, false, reasonMax, (*deed).public},
 		protocol.DeedUninvite: {true, true, reasonMax, (*deed).uninvite},
+		protocol.ModInvite:    {true, true, reasonMax, (*deed).invite},
+		protocol.ModInvites:   {false, false, reasonMax, (*deed).invites},
+		protocol.ModRevoke:    {false, false, reasonMax, (*deed).revoke},
+		protocol.ModRules:     {false, false, reasonMax, (*deed).listRules},
+		protocol.ModDropRules: {false, false, reasonMax, (*deed).dropRules},
 		protocol.DeedBan:      {false, false, reasonMax, (*deed).ban},
 		protocol.DeedUnban:    {false, false, reasonMax, (*deed).unban},
 		protocol.DeedBans:     {false, false, 0, (*deed).bans},
@@ -198,14 +210,26 @@ func (d *deed) mute() (string, error) {
 	if err := d.above(true); err != nil {
 		return "", err
 	}
-	if d.whom.who.Guest && (d.length == 0 || d.length > guestMute) {
-		d.length = guestMute
+	if err := d.mustBeKnown(); err != nil {
+		return "", err
 	}
-	if err := d.rules.Mute(d.m.Room, d.whom.who.User, d.until()); err != nil {
+	most, hint := time.Duration(0), ""
+	switch {
+	case d.whom.who.Guest:
+		most = guestMute
+	case !d.byAdmin():
+		most, hint = opMute, "; an op mutes for "+spoken(opMute)+" at most, an admin for as long as needed"
+	}
+	if most > 0 && (d.length == 0 || d.length > most) {
+		d.length = most
+	} else {
+		hint = ""
+	}
+	if err := d.made().Mute(d.m.Room, d.whom.who.User, d.until()); err != nil {
 		return "", err
 	}
 	d.tell("has muted %s %s", d.whom.nick, d.forHowLong())
-	answer := fmt.Sprintf("%s is muted %s", d.whom.nick, d.forHowLong())
+	answer := fmt.Sprintf("%s is muted %s%s", d.whom.nick, d.forHowLong(), hint)
 	if d.whom.who.Guest {
 		answer += "; a guest who connects anew is another one, whom only a ban stops"
 	}
@@ -229,9 +253,14 @@ func (d *deed) op() (string, error) {
 	case is == protocol.RoleAdmin:
 		return "", protocol.Errorf(protocol.CodeForbidden, "%s is an admin of this server, and may what an op may", d.whom.nick)
 	case !op && is != protocol.RoleOp:
-		return "", protocol.Errorf(protocol.CodeNotFound, "%s is no op here", d.whom.nick)
+		return "", protocol.Errorf(protocol.CodeNotFound, "%s is not an op here", d.whom.nick)
 	}
-	if err := d.rules.SetOp(d.m.Room, d.whom.who.User, op); err != nil {
+	if op {
+		if err := d.mustBeKnown(); err != nil {
+			return "", err
+		}
+	}
+	if err := d.made().SetOp(d.m.Room, d.whom.who.User, op); err != nil {
 		return "", err
 	}
 	d.review(d.m.Room)
@@ -240,12 +269,13 @@ func (d *deed) op() (string, error) {
 		return d.whom.nick + " is an op of this room", nil
 	}
 	d.tell("has ended %s's being an op of this room", d.whom.nick)
-	return d.whom.nick + " is no op any more", nil
+	ended, err := d.rules.EndInvitations(d.m.Room, d.whom.who.User, d.secret() != nil)
+	return d.whom.nick + " is not an op any more" + andEnded(ended), err
 }
 
 func (d *deed) lock() (string, error) {
 	lock := d.m.Do == protocol.DeedLock
-	if err := d.rules.SetLocked(d.m.Room, lock); err != nil {
+	if err := d.made().SetLocked(d.m.Room, lock); err != nil {
 		return "", err
 	}
 	d.set()
@@ -261,7 +291,7 @@ func (d *deed) slow() (string, error) {
 	if d.length > slowRoomMost {
 		return "", protocol.Errorf(protocol.CodeLimit, "the most is %s from one message to the next", spoken(slowRoomMost))
 	}
-	if err := d.rules.SetSlow(d.m.Room, d.m.For); err != nil {
+	if err := d.made().SetSlow(d.m.Room, d.m.For); err != nil {
 		return "", err
 	}
 	d.set()
@@ -274,12 +304,16 @@ func (d *deed) slow() (string, error) {
 }
 
 func (d *deed) private() (string, error) {
+	was, _, _ := d.rules.Room(d.m.Room)
 	if d.makes { // the op first: nobody is left without the right, whatever fails
-		if err := d.rules.SetOp(d.m.Room, d.by.person.user, true); err != nil {
+		if err := d.made().SetOp(d.m.Room, d.by.person.user, true); err != nil {
 			return "", err
 		}
 	}
-	if err := d.rules.SetPrivate(d.m.Room, true); err != nil {
+	if err := d.made().SetPrivate(d.m.Room, true); err != nil {
+		if d.makes {
+			err = errors.Join(err, d.rules.SetOp(d.m.Room, d.by.person.user, false))
+		}
 		return "", err
 	}
 	d.set()
@@ -288,26 +322,21 @@ func (d *deed) private() (string, error) {
 		d.tell("has made this private room")
 		return "#" + d.m.Room + " is made, and only who is invited knows of it", nil
 	}
+	ended, err := 0, error(nil)
+	if !was {
+		ended, err = d.rules.EndInvitations(d.m.Room, protocol.UserID{}, d.secret() != nil)
+	}
 	d.tell("has made this room private")
-	return "#" + d.m.Room + " is private: only its ops and who is invited know of it", nil
+	return "#" + d.m.Room + " is private: only its ops and who is invited know of it" + andEnded(ended), err
 }
 
 func (d *deed) public() (string, error) {
-	if err := d.rules.SetPrivate(d.m.Room, false); err != nil {
+	if err := d.made().SetPrivate(d.m.Room, false); err != nil {
 		return "", err
 	}
 	d.set()
 	d.tell("has made this room public")
 	return "#" + d.m.Room + " is public: everybody can read all that was said in it", nil
-}
-
-func (d *deed) uninvite() (string, error) {
-	if err := d.rules.Admit(d.m.Room, d.whom.who.User, false); err != nil {
-		return "", err
-	}
-	d.review(d.m.Room)
-	d.tell("has taken back the invitation of %s", d.whom.nick)
-	return d.whom.nick + " is not invited any more", nil
 }
 
 // announce says something in every room that somebody follows or that has entries, but

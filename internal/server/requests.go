@@ -70,6 +70,7 @@ func (ss *session) handle(m protocol.Message) {
 		ref, err = m.Ref, ss.refuse(m)
 	}
 	if err != nil {
+		ss.srv.countFull(err)
 		answer := *toError(err)
 		answer.Ref = ref
 		ss.reply(&answer)

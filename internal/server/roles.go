@@ -35,6 +35,7 @@ type subject struct {
 	who   access.Who
 	nick  string       // as people know them; a guest's with its mark
 	addrs []netip.Addr // from where they are here
+	known bool         // they are here, or the nick is theirs; of an id: see mustBeKnown
 }
 
 // subject finds somebody by user id or nick: who is here, or has bound the nick. An id
@@ -58,7 +59,7 @@ func (s *Server) subject(text string) (whom subject, err error) {
 		}
 	}
 	if here != nil {
-		whom = subject{who: here.who(), nick: shownNick(here.name(), here.guest)}
+		whom = subject{who: here.who(), nick: shownNick(here.name(), here.guest), known: true}
 		for _, ss := range here.sessions {
 			whom.addrs = append(whom.addrs, ss.addr.WithZone(""))
 		}
@@ -71,7 +72,7 @@ func (s *Server) subject(text string) (whom subject, err error) {
 		return subject{who: access.Who{User: user}, nick: user.String()[:6] + "…"}, nil
 	}
 	if user, bound := s.log.NickOwner(text); bound {
-		return subject{who: access.Who{User: user}, nick: safetext.Line(text)}, nil
+		return subject{who: access.Who{User: user}, nick: safetext.Line(text), known: true}, nil
 	}
 	return whom, protocol.Errorf(protocol.CodeNotFound, "nobody here is called %s, and the nick is nobody's", safetext.Line(text))
 }

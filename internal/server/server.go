@@ -117,6 +117,7 @@ type Server struct {
 	deeds     sync.Mutex // held while a deed is carried out; taken before all others
 	kicks     kicks
 	announced time.Time // guarded by deeds
+	reclaimed time.Time // guarded by deeds: when rules that serve nobody were looked for
 
 	presence *presence
 	fanout   fanout

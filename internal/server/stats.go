@@ -35,6 +35,7 @@ const (
 	limitText
 	limitPending
 	limitReplies
+	limitRules
 	limits
 )
 
@@ -44,7 +45,7 @@ var limitNames = [limits]string{
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
 	limitPosts: "posts", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
 	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
-	limitText: "text", limitPending: "pending", limitReplies: "replies",
+	limitText: "text", limitPending: "pending", limitReplies: "replies", limitRules: "rules",
 }
 
 // CommitBounds are the upper bounds of the buckets of Stats.Commits; the last bucket
