@@ -142,7 +142,7 @@ CHATD_POST_RATE.`,
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram, where that is unwelcome: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
-	f.IntVar(&o.postRate, "post-rate", server.DefaultLimits.PostRate, "posts a second that one person may send in the long run; fifty may come at once")
+	f.IntVar(&o.postRate, "post-rate", server.DefaultLimits.PostRate, "posts a second that one person may send in the long run; fifty may come at once.\nMore than the default raises the bytes that one may send by the same factor")
 	f.IntVar(&o.perAddress, "per-address", server.DefaultLimits.AddressConns, "connections that one address may have at a time")
 	f.StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus, health and profiles by HTTP at this `ADDR`: a port of\nthis host's loopback, or ADDRESS:PORT, where whoever reaches it can ask")
 	f.StringVar(&o.webhook, "webhook", "", "take posts by HTTP at this `ADDR`: a port of this host's loopback, or ADDRESS:PORT,\nwhich others reach and anybody on the way can read; chatd webhook add makes tokens")

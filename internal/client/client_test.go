@@ -375,29 +375,37 @@ func fakeServer(t *testing.T, m protocol.Message) net.Conn {
 	return a
 }
 
-// A server that is connected and silent is noticed.
+// A server that is connected and silent is noticed, later where it said that it is slow.
 func TestDeadServerIsNoticed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dials := 0
-		c := New(Config{Nick: "ann", Dial: func(context.Context) (*Dialed, error) {
-			if dials++; dials > 1 {
-				return nil, &FinalError{errors.New("enough")}
-			}
-			return &Dialed{Conn: fakeServer(t, nil)}, nil
-		}})
-		go c.Run(t.Context())
-		begin := time.Now()
-		for ev := range c.Events() {
-			if down, ok := ev.(WentDown); ok {
-				if took := time.Since(begin); !errors.Is(down.Err, errDead) || took > deadAfter+2*roundTripEach {
-					t.Errorf("after %v: %v", took, down.Err)
+	for _, tt := range []struct {
+		says protocol.Message
+		from time.Duration
+	}{
+		{nil, deadAfter},
+		{&protocol.Slow{Why: "rate", For: 40_000}, deadAfter + 40*time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			dials := 0
+			c := New(Config{Nick: "ann", Dial: func(context.Context) (*Dialed, error) {
+				if dials++; dials > 1 {
+					return nil, &FinalError{errors.New("enough")}
+				}
+				return &Dialed{Conn: fakeServer(t, tt.says)}, nil
+			}})
+			go c.Run(t.Context())
+			begin := time.Now()
+			for ev := range c.Events() {
+				if down, ok := ev.(WentDown); ok {
+					if took := time.Since(begin); !errors.Is(down.Err, errDead) || took < tt.from || took > tt.from+2*roundTripEach {
+						t.Errorf("after %v, not %v: %v", took, tt.from, down.Err)
+					}
 				}
 			}
-		}
-		if dials != 2 {
-			t.Errorf("%d dials", dials)
-		}
-	})
+			if dials != 2 {
+				t.Errorf("%d dials", dials)
+			}
+		})
+	}
 }
 
 func TestMentions(t *testing.T) {

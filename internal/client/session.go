@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"lanchat/protocol"
@@ -15,6 +16,7 @@ type session struct {
 	c     *Client
 	conn  *protocol.Conn
 	pongs chan uint64
+	slow  atomic.Int64 // until when the server may read nothing, Unix nanoseconds: it said slow
 }
 
 var errDead = errors.New("the server no longer answers")
@@ -57,7 +59,7 @@ func (l *session) send(ctx context.Context) error {
 				if err := sendPing(); err != nil {
 					return readError(err)
 				}
-			case time.Since(pinged) > deadAfter:
+			case time.Since(pinged) > deadAfter && time.Since(time.Unix(0, l.slow.Load())) > deadAfter:
 				return errDead
 			}
 		}
@@ -131,6 +133,8 @@ func (l *session) receiveOne(ctx context.Context, m protocol.Message) error {
 		default:
 		}
 		return nil
+	case *protocol.Slow: // a ping that was sent after posts is read after them
+		l.slow.Store(time.Now().Add(time.Duration(m.For) * time.Millisecond).UnixNano())
 	case *protocol.Ping:
 		return l.conn.Write(&protocol.Pong{N: m.N})
 	case *protocol.Bye:

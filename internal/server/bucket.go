@@ -12,6 +12,9 @@ type pace struct{ rate, burst float64 }
 // times is the pace of several together.
 func (p pace) times(n int) pace { return pace{p.rate * float64(n), p.burst * float64(n)} }
 
+// part is the n-th part of a pace.
+func (p pace) part(n int) pace { return pace{p.rate / float64(n), p.burst / float64(n)} }
+
 // bucket is a token bucket: it holds burst tokens, and gains rate a second.
 type bucket struct {
 	mu     sync.Mutex

@@ -18,6 +18,12 @@ import (
 // Somebody is a user: all sessions of a key together, and of a guest the one that
 // there is. Beyond that all guests who come from one address, and all people with keys
 // who do, may together do so often AddressShare times what one may.
+//
+// The bytes of posts have rates beside their number. A fresh user has a quarter of them,
+// and so have the guests of an address; a webhook's token has those of a known user. A
+// post counts with its protocol.Entry.MaxSize: what the log and its index take of the
+// disk is about that for short texts, and up to twice as much for long ones. Where they
+// are zero they grow with PostRate.
 type Limits struct {
 	Connections       int // open connections, in all
 	AddressConns      int // open connections from one address; of IPv6 from one network of 64 bits
@@ -37,6 +43,9 @@ type Limits struct {
 
 	PostRate      int // posts a second of one user
 	PostBurst     int // at once
+	ByteRate      int // bytes of posts a second of one known user
+	ByteBurst     int // at once
+	DayBytes      int // bytes of posts a day of one known user; who has used them up may go on at the rate at which they come back
 	ArrivalRate   int // connections a second from one address, but this host's own
 	ArrivalBurst  int // at once: a room behind one address that comes back
 	BotRate       int // posts a second of all bots of a room together
@@ -79,6 +88,9 @@ var DefaultLimits = Limits{
 
 	PostRate:      5,
 	PostBurst:     50,
+	ByteRate:      64 << 10,
+	ByteBurst:     1 << 20,
+	DayBytes:      200 << 20,
 	ArrivalRate:   2,
 	ArrivalBurst:  150,
 	BotRate:       1,
@@ -103,6 +115,16 @@ var DefaultLimits = Limits{
 }
 
 func (l Limits) orDefaults() Limits {
+	if l.PostRate > DefaultLimits.PostRate { // whoever allows more posts wants to have their bytes
+		for _, bytes := range []struct {
+			of    *int
+			usual int
+		}{{&l.ByteRate, DefaultLimits.ByteRate}, {&l.ByteBurst, DefaultLimits.ByteBurst}, {&l.DayBytes, DefaultLimits.DayBytes}} {
+			if *bytes.of == 0 {
+				*bytes.of = int(min(float64(bytes.usual)/float64(DefaultLimits.PostRate)*float64(l.PostRate), maxBytes))
+			}
+		}
+	}
 	v, d := reflect.ValueOf(&l).Elem(), reflect.ValueOf(DefaultLimits)
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {
@@ -120,6 +142,10 @@ func (l *Limits) pace(a action) pace {
 	switch a {
 	case posting:
 		return each(l.PostRate, l.PostBurst, time.Second)
+	case volume:
+		return each(l.ByteRate, l.ByteBurst, time.Second)
+	case daily:
+		return each(l.DayBytes, l.DayBytes, 24*time.Hour)
 	case paging:
 		return each(l.PageRate, l.PageBurst, time.Second)
 	case searching:
@@ -142,6 +168,23 @@ func (l *Limits) pace(a action) pace {
 
 // shared is the pace of all of an address together.
 func (l *Limits) shared(a action) pace { return l.pace(a).times(l.AddressShare) }
+
+// postPaces are those of posting, volume and daily, of so many people together.
+type postPaces [daily + 1]pace
+
+func (l *Limits) postPaces(known bool, people int) (p postPaces) {
+	for a := range p {
+		if p[a] = l.pace(action(a)).times(people); action(a) != posting && !known {
+			p[a] = p[a].part(freshPart)
+		}
+	}
+	return p
+}
+
+const (
+	freshPart = 4       // a fresh user may post this part of a known one's bytes
+	maxBytes  = 1 << 50 // that a rate may allow: a float64 still counts them
+)
 
 func (l *Limits) bots() pace { return pace{float64(l.BotRate), float64(l.BotBurst)} }
 

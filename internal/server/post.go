@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
@@ -67,6 +68,11 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 		r.RetryAfter = max(r.RetryAfter, wait)
 		return Noted{}, r
 	}
+	if wait := s.mayNote(e); wait > 0 {
+		r := refusal(errNotePace)
+		r.RetryAfter = wait
+		return Noted{}, r
+	}
 	type outcome struct {
 		entry protocol.Entry
 		err   error
@@ -90,6 +96,23 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 	case <-ctx.Done():
 		return Noted{}, context.Cause(ctx)
 	}
+}
+
+var errNotePace = protocol.Errorf(protocol.CodeLimit, "too many bytes for this token; post again later")
+
+// mayNote says how long a note's user may not yet post it; 0: it counts as posted. Its
+// paces are those of a known user: whoever runs the server has made the token.
+func (s *Server) mayNote(e *protocol.Entry) time.Duration {
+	share := s.users.hold(e.User, math.MaxInt)
+	defer s.users.drop(e.User)
+	paces := s.limits.postPaces(true, 1)
+	paces[posting] = pace{maxBytes, maxBytes} // the webhook's own
+	wait, why := share.allowance.post(time.Now(), &paces, e.MaxSize())
+	if wait > 0 {
+		share.allowance.refund(e.MaxSize())
+		s.stats.reached(exceeded[why])
+	}
+	return wait
 }
 
 // CheckNote reports why notes of this nick could not be posted to this room.

@@ -122,7 +122,9 @@ func (ss *session) said(m *protocol.Post) bool {
 // masses is in no hurry: twenty of those who post it are one commit then, and one write
 // to each who hears it, in place of twenty, and what others say does not wait behind it.
 func (ss *session) submit(e *protocol.Entry, before func()) {
-	ss.waitFor(posting)
+	if !ss.waitToPost(e.MaxSize()) {
+		return
+	}
 	hand := ss.poster.Submit
 	if ss.isBusy() {
 		hand = ss.poster.SubmitLater

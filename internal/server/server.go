@@ -34,8 +34,8 @@
 // # Bounds
 //
 // Everything a client can make grow is bounded by [Limits]: connections,
-// handshakes, rooms, text, posts in flight, unread replies, and what the bots of a
-// room say among themselves. A session costs its
+// handshakes, rooms, text, posts and their bytes, also of a day, posts in flight, unread
+// replies, and what the bots of a room say among themselves. A session costs its
 // reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
 // behind which it is no longer read; what it has not read of its rooms costs
 // nothing. It is in at most Limits.Rooms rooms and Limits.Directs direct talks that

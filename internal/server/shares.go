@@ -2,6 +2,7 @@ package server
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,8 @@ type action int
 
 const (
 	posting      action = iota
+	volume              // bytes of posts
+	daily               // bytes of posts, in the course of a day
 	asking              // requests of every kind that is not here
 	paging              // joins, pages of history, lists of people and of rooms
 	searching           //
@@ -27,10 +30,39 @@ const (
 )
 
 // exceeded is the limit that is reached by an action too many.
-var exceeded = [actions]limit{limitPosts, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals, limitKnownDirects, limitFreshDirects, limitBindings}
+var exceeded = [actions]limit{limitPosts, limitPostBytes, limitDayBytes, limitRequests, limitPages, limitSearches, limitNicks, limitNewRooms, limitArrivals, limitKnownDirects, limitFreshDirects, limitBindings}
 
-// allowance is what somebody may still do.
+// allowance is what somebody may still do. The mu of posting guards volume and daily as
+// well, as long as somebody may post.
 type allowance [actions]bucket
+
+// post takes a post of so many bytes, 0: what is no entry but costs as much. It returns how
+// long to wait before it may be made, and for what.
+func (a *allowance) post(now time.Time, p *postPaces, bytes int) (wait time.Duration, why action) {
+	a[posting].mu.Lock()
+	defer a[posting].mu.Unlock()
+	for kind, tokens := range [...]int{posting: 1, volume: bytes, daily: bytes} {
+		if tokens == 0 {
+			continue
+		}
+		b := &a[kind]
+		b.fill(now, p[kind])
+		b.tokens -= float64(tokens)
+		if debt := b.debt(0, p[kind]); debt > wait {
+			wait, why = debt, action(kind)
+		}
+	}
+	return wait, why
+}
+
+// refund returns what a post took that was not made.
+func (a *allowance) refund(bytes int) {
+	a[posting].mu.Lock()
+	defer a[posting].mu.Unlock()
+	a[posting].tokens++
+	a[volume].tokens += float64(bytes)
+	a[daily].tokens += float64(bytes)
+}
 
 func (a *allowance) unused(now time.Time, l *Limits, people int) bool {
 	for kind := range a {
@@ -74,6 +106,9 @@ type shares[K comparable] struct {
 }
 
 const sharesKept = 4_096
+
+// slowAgain is when a session is told slow again that still waits.
+const slowAgain = 30 * time.Second
 
 // hold returns the share of k, unless most hold it already; drop is to be called for
 // each.
@@ -155,29 +190,71 @@ func (ss *session) allowances() (own, common *allowance) {
 // waitFor lets the session wait until it may do something. What it has sent stays in
 // the socket meanwhile, so that order holds.
 func (ss *session) waitFor(a action) {
+	if a == posting {
+		ss.waitToPost(0)
+		return
+	}
 	now := time.Now()
 	own, common := ss.allowances()
 	wait := own[a].take(now, ss.srv.limits.pace(a))
 	if common != nil {
 		wait = max(wait, common[a].take(now, ss.srv.limits.shared(a)))
 	}
-	if wait == 0 {
-		return
+	ss.delay(now, wait, a)
+}
+
+// waitToPost lets the session wait until it may post so many bytes. It is false where the
+// session has ended meanwhile: nobody would hear of the post then.
+func (ss *session) waitToPost(bytes int) bool {
+	now := time.Now()
+	own, common := ss.allowances()
+	paces, shared := ss.postPaces()
+	wait, why := own.post(now, &paces, bytes)
+	if common != nil {
+		if together, of := common.post(now, &shared, bytes); together > wait {
+			wait, why = together, of
+		}
+	}
+	if ss.delay(now, wait, why) {
+		return true
+	}
+	own.refund(bytes)
+	if common != nil {
+		common.refund(bytes)
+	}
+	return false
+}
+
+// postPaces are those of the session's user, and those of all of the address.
+func (ss *session) postPaces() (own, shared postPaces) {
+	l := &ss.srv.limits
+	return l.postPaces(ss.person.known.Load(), 1), l.postPaces(!ss.person.guest, l.AddressShare)
+}
+
+// delay lets the session wait, and tells it so. It is false where the session has ended
+// meanwhile.
+func (ss *session) delay(now time.Time, wait time.Duration, why action) bool {
+	if wait <= 0 {
+		return true
 	}
 	stats := &ss.srv.stats
-	stats.reached(exceeded[a])
-	if now.Sub(ss.slowed) > time.Second {
-		ss.slowed = now
-		ss.reply(&protocol.Slow{Why: "rate", For: uint32(max(wait.Milliseconds(), 1))})
-	}
+	stats.reached(exceeded[why])
 	stats.slowed.Add(1)
 	defer stats.slowed.Add(-1)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ss.ended:
+	for until := now.Add(wait); wait > 0; wait = time.Until(until) {
+		if now = time.Now(); now.Sub(ss.slowed) > time.Second {
+			ss.slowed = now
+			ss.reply(&protocol.Slow{Why: "rate", For: uint32(min(max(wait.Milliseconds(), 1), math.MaxUint32))})
+		}
+		timer := time.NewTimer(min(wait, slowAgain))
+		select {
+		case <-timer.C:
+		case <-ss.ended:
+			timer.Stop()
+			return false
+		}
 	}
+	return true
 }
 
 // isBusy reports whether much comes from this user just now, or from the address: posts,

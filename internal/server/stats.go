@@ -20,6 +20,8 @@ const (
 	limitHandshakes
 	limitAddressHandshakes
 	limitPosts
+	limitPostBytes
+	limitDayBytes
 	limitBots
 	limitRequests
 	limitPages
@@ -43,7 +45,7 @@ const (
 var limitNames = [limits]string{
 	limitConnections: "connections", limitAddressConns: "address_connections", limitArrivals: "arrivals",
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
-	limitPosts: "posts", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
+	limitPosts: "posts", limitPostBytes: "post_bytes", limitDayBytes: "day_bytes", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
 	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
 	limitText: "text", limitPending: "pending", limitReplies: "replies", limitRules: "rules",
 }
