@@ -84,7 +84,13 @@ func (s *State) received(ev Received) {
 	case *protocol.Who:
 		s.who(m, ev.At)
 	case *protocol.Rooms:
-		s.Listed = m.Rooms
+		if m.Direct {
+			s.Directs = m.Rooms
+		} else {
+			s.Listed = m.Rooms
+		}
+	case *protocol.Refuse:
+		s.refusal(m, ev.At)
 	case *protocol.Found:
 		s.found(m)
 	case *protocol.Read:

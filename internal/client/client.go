@@ -131,6 +131,9 @@ type wish struct {
 	quiet  bool // nothing of it is to be sent
 	asked  bool // the join was sent over this connection
 	in     bool // and answered: what comes of the room is for this stay in it
+	// invited: it is a direct talk that the server has told of, and the user has not
+	// asked for it. Its join is sent after everything else.
+	invited bool
 }
 
 // New makes a client; Run connects it.
@@ -207,7 +210,7 @@ func (c *Client) Join(room string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wish(room)
+	c.wish(room).invited = false
 	c.wakeUp()
 	return nil
 }

@@ -59,9 +59,12 @@ func init() { // not a literal: /help reads the table
 		{"search", "QUERY", "search what was said: words, \"a phrase\", from:NICK, in:ROOM, after:DATE", (*deed).search, protocol.RoleNone},
 		{"ignore", "NICK", "see no more of somebody; alone: show whom you ignore", (*deed).ignore, protocol.RoleNone},
 		{"unignore", "NICK", "see somebody's messages again", (*deed).unignore, protocol.RoleNone},
+		{"dm", "WHAT", "take direct messages: on, off, or known: from bound nicks alone; alone: show it", (*deed).dm, protocol.RoleNone},
+		{"block", "NICK", "take no direct messages from somebody; alone: show whom you block", (*deed).block, protocol.RoleNone},
+		{"unblock", "NICK", "take somebody's direct messages again", (*deed).unblock, protocol.RoleNone},
 		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify, protocol.RoleNone},
 		{"who", "", "show who is here", (*deed).who, protocol.RoleNone},
-		{"rooms", "", "show the rooms there are", (*deed).rooms, protocol.RoleNone},
+		{"rooms", "", "show the rooms there are, and your direct talks", (*deed).rooms, protocol.RoleNone},
 		{"invite", "[NICK]", "get a line by which somebody else can join this room; op: let NICK in", (*deed).invite, protocol.RoleNone},
 		{"quit", "", "leave", (*deed).quit, protocol.RoleNone},
 	}
@@ -177,15 +180,18 @@ func (d *deed) msg(rest string) error {
 		return fmt.Errorf("guests have no direct talks: a key says who is who, and you came without one")
 	}
 	who, ok := d.state.Person(nick)
+	room, talked := d.state.directWith(nick)
 	switch {
-	case !ok:
+	case !ok && !talked:
 		return fmt.Errorf("there is nobody called %s here; /who shows who is", nick)
+	case !ok:
 	case who.Guest:
 		return fmt.Errorf("%s is a guest, and guests have no direct talks: nothing proves who they are", who.Nick)
 	case who.User == d.state.Me.User:
 		return fmt.Errorf("that is you")
+	default:
+		room = protocol.DirectRoom(d.state.Me.User, who.User)
 	}
-	room := protocol.DirectRoom(d.state.Me.User, who.User)
 	if err := d.engine.Join(room); err != nil {
 		return err
 	}
@@ -253,8 +259,15 @@ func (d *deed) search(rest string) error {
 	return d.request(&protocol.Search{Query: rest, Limit: 20})
 }
 
-// rooms asks for the list; the answer is a Received *protocol.Rooms.
-func (d *deed) rooms(string) error { return d.request(&protocol.Rooms{}) }
+// rooms asks for the list, and for that of direct talks where the server has one; each
+// answer is a Received *protocol.Rooms.
+func (d *deed) rooms(string) error {
+	err := d.request(&protocol.Rooms{})
+	if directs := d.state.DirectsRequest(); err == nil && directs != nil {
+		err = d.request(directs)
+	}
+	return err
+}
 
 func (d *deed) quit(string) error {
 	d.leaves = true

@@ -66,8 +66,9 @@ func (l *session) send(ctx context.Context) error {
 	}
 }
 
-// sendAll sends what is to be left, then joins, then requests, then posts, until
-// none is left over.
+// sendAll sends what is to be left, then the joins that the user wants, then requests,
+// then posts, then a few joins of direct talks that others opened, until none is left
+// over.
 func (l *session) sendAll() error {
 	for {
 		ms := l.next()
@@ -95,18 +96,34 @@ func (l *session) next() []protocol.Message {
 		}
 		return leaves
 	})
+	join := func(w *wish) {
+		w.asked = true
+		ref := c.nextRef()
+		c.joins[ref] = w.room
+		ms = append(ms, &protocol.Join{Ref: ref, Room: w.room, After: w.cursor, Live: w.live && w.cursor == 0, Quiet: w.quiet})
+	}
+	invited := 0 // joins of which the answer has not come
 	for _, w := range c.rooms {
-		if !w.asked {
-			w.asked = true
-			ref := c.nextRef()
-			c.joins[ref] = w.room
-			ms = append(ms, &protocol.Join{Ref: ref, Room: w.room, After: w.cursor, Live: w.live && w.cursor == 0, Quiet: w.quiet})
+		switch {
+		case !w.asked && !w.invited:
+			join(w)
+		case w.asked && !w.in && w.invited:
+			invited++
 		}
 	}
 	ms = append(ms, c.requests...)
 	c.requests = nil
 	for _, p := range c.outbox.next(c.window) {
+		if w := c.wished(p.Room); w != nil && !w.asked { // the server takes the post after this join alone
+			join(w)
+		}
 		ms = append(ms, &p)
+	}
+	for _, w := range c.rooms {
+		if invited < maxInvited && !w.asked {
+			join(w)
+			invited++
+		}
 	}
 	return ms
 }
@@ -230,7 +247,9 @@ func (l *session) joined(m *protocol.Joined) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.Ref == 0 {
-		c.wish(m.Room)
+		if c.wished(m.Room) == nil {
+			c.wish(m.Room).invited = true
+		}
 		c.wakeUp()
 		return
 	}
@@ -240,7 +259,9 @@ func (l *session) joined(m *protocol.Joined) {
 	if !wanted || w == nil {
 		return // it was left meanwhile
 	}
-	w.in = true
+	if w.in = true; w.invited {
+		c.wakeUp() // for the next one
+	}
 	switch {
 	case m.Reset:
 		w.cursor = 0
@@ -264,6 +285,7 @@ func (l *session) joinFailed(ref uint32) {
 	if room, ok := l.c.joins[ref]; ok {
 		delete(l.c.joins, ref)
 		l.c.unwish(room)
+		l.c.wakeUp()
 	}
 }
 

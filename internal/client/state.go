@@ -32,6 +32,7 @@ type State struct {
 	Alerts  []Alert             // that nobody has taken yet; see TakeAlerts
 	Found   *protocol.Found     // the answer to the newest search
 	Listed  []protocol.RoomInfo // the answer to the newest question for rooms
+	Directs []protocol.RoomInfo // the same for direct talks
 	Reports []protocol.Notice   // what the server reports of itself now; see Report
 
 	early []Event // posts and remarks for rooms whose join is not yet answered

@@ -34,8 +34,11 @@ func (s *State) FoundList(m *protocol.Found) string {
 	return b.String()
 }
 
-// RoomList words the answer to /rooms.
-func RoomList(m *protocol.Rooms) string {
+// RoomList words the answer to /rooms; "": there is nothing to say.
+func (s *State) RoomList(m *protocol.Rooms) string {
+	if m.Direct {
+		return s.directList(m)
+	}
 	var b strings.Builder
 	for i, r := range m.Rooms {
 		if i > 0 {

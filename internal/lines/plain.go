@@ -192,7 +192,9 @@ func (p *plain) received(ev client.Received) error {
 		}
 		return p.remark(ev.At, "", link)
 	case *protocol.Rooms:
-		return p.remark(ev.At, "", client.RoomList(m))
+		if list := p.state.RoomList(m); list != "" {
+			return p.remark(ev.At, "", list)
+		}
 	case *protocol.Notice:
 		return p.report(m)
 	}

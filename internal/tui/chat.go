@@ -179,8 +179,8 @@ func (u *chat) received(m protocol.Message) {
 		if p, open := u.over.(*palette); open {
 			p.answer(m)
 		}
-		if !u.answered(m.Ref) {
-			u.remark(client.RoomList(m))
+		if list := u.st.RoomList(m); !u.answered(m.Ref) && list != "" {
+			u.remark(list)
 		}
 	case *protocol.Invite:
 		terms, link := u.st.Invited(m)

@@ -152,6 +152,10 @@ func (p *palette) answer(m *protocol.Rooms) {
 		return
 	}
 	p.asked = 0
+	if m.Direct {
+		p.addDirects(m)
+		return
+	}
 	for _, r := range m.Rooms {
 		if p.u.st.Room(r.Room) == nil {
 			about := plural(int(r.Count), "person", "people")
@@ -167,7 +171,34 @@ func (p *palette) answer(m *protocol.Rooms) {
 		if ref, err := p.u.ask(&protocol.Rooms{After: m.Rooms[n-1].Room}); err == nil {
 			p.asked = ref
 		}
+	} else if directs := p.u.st.DirectsRequest(); directs != nil {
+		if ref, err := p.u.ask(directs); err == nil {
+			p.asked = ref
+		}
 	}
+}
+
+// addDirects takes the user's newest direct talks; with those of people who are here one
+// talks by their names.
+func (p *palette) addDirects(m *protocol.Rooms) {
+	here := map[string]bool{}
+	for i := range p.all {
+		if c := &p.all[i]; !c.person.User.IsZero() {
+			here[protocol.DirectRoom(p.u.st.Me.User, c.person.User)] = true
+		}
+	}
+	for i := range m.Rooms {
+		r := &m.Rooms[i]
+		if p.u.st.Room(r.Room) != nil || here[r.Room] {
+			continue
+		}
+		about := "a direct talk"
+		if r.Head > r.Read {
+			about += fmt.Sprintf(", %d new", r.Head-r.Read)
+		}
+		p.add(candidate{sign: signPerson, name: strings.TrimPrefix(p.u.st.DirectTitle(r), "@"), about: about, room: r.Room})
+	}
+	p.again()
 }
 
 // search ranks what fits the input.

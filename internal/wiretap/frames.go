@@ -230,6 +230,8 @@ func questions(m protocol.Message) (asks, answers string) {
 		return both(m.Ref)
 	case *protocol.Invite:
 		return both(m.Ref)
+	case *protocol.Refuse:
+		return both(m.Ref)
 	}
 	return "", ""
 }
