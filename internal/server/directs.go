@@ -264,6 +264,9 @@ func (p *people) nickOf(user protocol.UserID) string {
 	if here != nil {
 		return here.name()
 	}
+	if bound := p.srv.log.Nicks(user); len(bound) > 0 {
+		return bound[0].Nick
+	}
 	return ""
 }
 

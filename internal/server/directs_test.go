@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"lanchat/internal/access"
 	"lanchat/internal/roomlog"
@@ -63,6 +64,10 @@ func TestDirectTalksAtConnect(t *testing.T) {
 	if _, err := store.SetMarker(user, read, 1); err != nil {
 		t.Fatal(err)
 	}
+	other, _ := otherUser(rooms[600], user)
+	if _, err := store.BindNick("carol", other, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	bob := connectTLS(t, addr, key, "bob")
 	want := slices.DeleteFunc(slices.Clone(rooms[589:]), func(r string) bool { return r == read })
 	slices.Reverse(want)
@@ -75,7 +80,7 @@ func TestDirectTalksAtConnect(t *testing.T) {
 		page := any1[*protocol.Rooms](bob)
 		for _, r := range page.Rooms {
 			listed = append(listed, r.Room)
-			if r.Head != 1 || (r.Read == 1) != (r.Room == read) {
+			if r.Head != 1 || (r.Read == 1) != (r.Room == read) || (r.Nick == "carol") != (r.Room == rooms[600]) {
 				t.Errorf("%+v", r)
 			}
 			after = r.Room
