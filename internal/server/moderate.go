@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -67,7 +69,13 @@ func (ss *session) moderate(m *protocol.Moderate) error {
 	if err != nil {
 		return err
 	}
-	s.logger.Info("a deed", "do", string(m.Do), "by", ss.person.user.String(), "nick", safetext.Line(ss.person.name()),
+	logs := s.logSome // anybody may be op of a private room
+	if s.rules.Role(ss.person.who(), "") == protocol.RoleAdmin {
+		logs = func(level slog.Level, msg string, args ...any) {
+			s.logger.Log(context.Background(), level, msg, args...)
+		}
+	}
+	logs(slog.LevelInfo, "a deed", "do", string(m.Do), "by", ss.person.user.String(), "nick", safetext.Line(ss.person.name()),
 		"room", m.Room, "who", d.key(), "for", d.length)
 	ss.reply(&protocol.Moderate{Ref: m.Ref, Do: m.Do, Room: m.Room, Who: m.Who, For: m.For, Text: answer})
 	return nil
