@@ -32,6 +32,7 @@ type tally struct {
 	Sent        atomic.Int64 // bytes
 	Got         atomic.Int64 // bytes
 	Cut         atomic.Int64 // ended by the server
+	Granted     atomic.Int64 // requests, of lasting attacks
 
 	mu     sync.Mutex
 	Stolen []string // names that were granted and should not have been
@@ -40,20 +41,24 @@ type tally struct {
 
 // counts is a tally as it is told.
 type counts struct {
-	Attackers                                    int
-	Connections, Refused, Frames, Sent, Got, Cut int64
-	Stolen, Failed                               []string
+	Attackers                                             int
+	Connections, Refused, Frames, Sent, Got, Cut, Granted int64
+	Stolen, Failed                                        []string
 }
 
 func (t *tally) counts() counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return counts{t.Attackers, t.Connections.Load(), t.Refused.Load(), t.Frames.Load(), t.Sent.Load(), t.Got.Load(), t.Cut.Load(), t.Stolen, t.Failed}
+	return counts{t.Attackers, t.Connections.Load(), t.Refused.Load(), t.Frames.Load(), t.Sent.Load(), t.Got.Load(), t.Cut.Load(), t.Granted.Load(), t.Stolen, t.Failed}
 }
 
 func (c counts) String() string {
-	return fmt.Sprintf("%d attackers, %d connections (%d did not come about, %d ended by the server), %d frames or lines, %d KiB sent, %d KiB got",
+	text := fmt.Sprintf("%d attackers, %d connections (%d did not come about, %d ended by the server), %d frames or lines, %d KiB sent, %d KiB got",
 		c.Attackers, c.Connections, c.Refused, c.Cut, c.Frames, c.Sent>>10, c.Got>>10)
+	if c.Granted > 0 {
+		text += fmt.Sprintf(", %d requests granted", c.Granted)
+	}
+	return text
 }
 
 // kind is one way to attack.
@@ -68,13 +73,31 @@ func shared(net3, of int) func(int) net.IP {
 	return func(i int) net.IP { return net.IPv4(127, 66, byte(net3), byte(i%of+1)) }
 }
 
-var kinds = []kind{
+// momentary are the attacks on what a server does at the moment, and lasting those on what
+// it keeps: each leaves as much behind as it may.
+var momentary = []kind{
 	{"stall", 50, shared(1, 5), stall},
 	{"dribble", 50, shared(2, 5), dribble},
 	{"flood", 20, shared(3, 20), flood},
 	{"bomb", 20, shared(4, 20), bomb},
 	{"vanish", 4, shared(5, 4), vanish},
 	{"thief", 1, shared(6, 1), steal},
+}
+
+var lasting = []kind{
+	{"rules", 12, shared(11, 3), strangers(fillRules)},
+	{"directs", 3, shared(12, 3), strangers(openDirects)},
+	{"squat", 3, shared(13, 3), strangers(squatRooms)},
+	{"grab", 3, shared(14, 3), strangers(grabNicks)},
+	{"bytes", 3, shared(15, 3), strangers(floodBytes)},
+	{"invite", 12, shared(16, 3), strangers(makeInvitations)},
+}
+
+// chosen are those that -only lets be.
+func chosen(kinds []kind) []kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool {
+		return flags.only != "" && !slices.Contains(strings.Split(flags.only, ","), k.name)
+	})
 }
 
 // attacker is one goroutine of the attack.
@@ -102,10 +125,7 @@ func attack(addr, victim string) error {
 	defer stop()
 	var running sync.WaitGroup
 	tallies := map[string]*tally{}
-	for k, kind := range kinds {
-		if flags.only != "" && !slices.Contains(strings.Split(flags.only, ","), kind.name) {
-			continue
-		}
+	for k, kind := range chosen(slices.Concat(momentary, lasting)) {
 		t := &tally{Attackers: kind.n}
 		tallies[kind.name] = t
 		for i := range kind.n {
@@ -202,14 +222,18 @@ type army struct {
 }
 
 // raise starts the attackers, and returns when they have begun.
-func raise(t *testing.T, addr, victim string) *army {
+func raise(t *testing.T, kinds []kind, addr, victim string) *army {
 	t.Helper()
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
 	a := &army{}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.cmd = exec.Command(self, "-attack", addr, "-victim", victim, "-only", flags.only)
+	a.cmd = exec.Command(self, "-attack", addr, "-victim", victim, "-only", strings.Join(names, ","))
 	a.cmd.Stderr = &a.err
 	apart(a.cmd)
 	if a.in, err = a.cmd.StdinPipe(); err != nil {

@@ -31,6 +31,19 @@
 // machine was doing. That alone is told and not judged without -seconds: the tests of
 // other packages run at the same time then.
 //
+// A second test does the same with attacks on what a server keeps. Each is made by keys
+// that nobody has met and that are thrown away, from three addresses:
+//
+//   - 12 make private rooms, in which people who are nowhere are muted and opped, and 12
+//     make invitations;
+//   - 3 open direct talks with people in the lobby;
+//   - 3 make rooms in which nothing is said, some of them private;
+//   - 3 post once under one name after the other, so that it is kept;
+//   - 3 post the longest texts that there are.
+//
+// Then the tables hold no more than their bounds, and a newcomer makes a private room, an
+// op, a mute, an invitation, a nick and a direct talk at the first try.
+//
 // Beside that, a class of 60 people behind one address comes at once, by chat, by plain
 // lines, and by both: everybody is in and has posted under the nick asked for within 10
 // seconds, and nobody is told busy twice.

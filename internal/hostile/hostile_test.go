@@ -16,12 +16,33 @@ const (
 	logRate     = 10                    // lines a second that the server may log under attack
 )
 
-func TestHostile(t *testing.T) {
+func TestHostile(t *testing.T) { underAttack(t, momentary) }
+
+// What the attackers leave behind is bounded, and takes nothing from who comes later.
+func TestLasting(t *testing.T) {
+	s := underAttack(t, lasting)
+	if err := firstTry(t.Context(), s.addr); err != nil {
+		t.Errorf("after the attack, at the first try: %v", err)
+	}
+	s.stop()
+	left := leftIn(t, s.data)
+	left.within(t)
+	t.Logf("the server has kept: %v", left)
+}
+
+// underAttack has people talk while others attack, judges that, and returns the server.
+func underAttack(t *testing.T, kinds []kind) *server {
 	if supported != "" {
 		t.Skip(supported)
 	}
+	if kinds = chosen(kinds); len(kinds) == 0 {
+		t.Skip("none of these attacks is wanted")
+	}
+	if flags.seconds == 0 {
+		t.Parallel() // nothing is judged that takes the machine for itself
+	}
 	s := startServer(t)
-	c := gather(t, s.addr)
+	c := gather(t, s.addr, people)
 	judged := flags.seconds > 0 && flags.only == ""
 	long := time.Duration(cmp.Or(flags.seconds, 3)) * time.Second
 	r := &run{T: t, server: s, crowd: c}
@@ -29,7 +50,7 @@ func TestHostile(t *testing.T) {
 	r.phase(without, max(long/3, 2*time.Second))
 	logged := s.log.count()
 	began := time.Now()
-	r.army = raise(t, s.addr, c.all[0].nick)
+	r.army = raise(t, kinds, s.addr, c.all[0].nick)
 	r.phase(with, long)
 	base, last := c.delay(without).at(.99), int32(with)
 	limit := max(factor*base, always)
@@ -78,12 +99,13 @@ func TestHostile(t *testing.T) {
 		t.Errorf("the server has logged %d lines in %v:\n%s", logged, lasted, s.log.first())
 	}
 	if judged { // else others may have had the processors
-		enough(t, done, lasted)
+		enough(t, kinds, done, lasted)
 	}
+	return s
 }
 
 // enough makes sure that there was an attack.
-func enough(t *testing.T, done map[string]counts, lasted time.Duration) {
+func enough(t *testing.T, kinds []kind, done map[string]counts, lasted time.Duration) {
 	t.Helper()
 	for _, k := range kinds {
 		d, there := done[k.name]

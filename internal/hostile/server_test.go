@@ -18,6 +18,7 @@ import (
 // server is the chatd under attack.
 type server struct {
 	addr  string
+	data  string // its directory
 	cmd   *exec.Cmd
 	log   logged
 	ended chan struct{}
@@ -27,12 +28,12 @@ type server struct {
 // keeps its files.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{addr: tied.FreePort(t), ended: make(chan struct{})}
+	s := &server{addr: tied.FreePort(t), data: t.TempDir(), ended: make(chan struct{})}
 	chatd := flags.chatd
 	if chatd == "" {
 		chatd = tied.Program(t, "chatd")
 	}
-	s.cmd = exec.Command(chatd, "--name", "Hostile", "--listen", s.addr, "--data", t.TempDir(), "--no-discovery")
+	s.cmd = exec.Command(chatd, "--name", "Hostile", "--listen", s.addr, "--data", s.data, "--no-discovery")
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
