@@ -67,5 +67,8 @@ func (e *Entry) MaxSize() int {
 		r := &e.Reactions[i]
 		size += 24 + len(r.Text) + 18*len(r.By)
 	}
+	if len(e.Purged) > 0 {
+		size += 10 + 9*len(e.Purged)
+	}
 	return size
 }

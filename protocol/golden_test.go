@@ -82,6 +82,7 @@ var golden = []Message{
 	&Notice{About: NoticeDisk, Room: "lobby", Text: "the disk is nearly full"},
 	&Invite{Ref: 14, Room: "lobby", Uses: 1, TTL: 3600, Token: "t", Name: "k7or-1"},
 	&Moderate{Ref: 15, Do: ModPurge, Who: "bob", For: 3600},
+	&Entry{Room: "lobby", Seq: 400, ID: id(4), User: user(1), Nick: "alice", At: 1_790_000_000_423_456_789, Kind: KindDelete, Target: id(3), TargetSeq: 9, Purged: []uint64{9, 11, 300}},
 }
 
 const goldenFile = "testdata/golden.txt"
@@ -189,6 +190,9 @@ func TestMaxSizeIsAnUpperBound(t *testing.T) {
 		TargetSeq: 1<<64 - 1, Edited: true, Gone: true, Rev: 1<<64 - 1}
 	for range MaxReactions {
 		e.Reactions = append(e.Reactions, Reaction{Text: strings.Repeat("r", MaxReaction), Count: 1<<32 - 1, By: make([]UserID, 16)})
+	}
+	for range MaxPurged {
+		e.Purged = append(e.Purged, 1<<64-1)
 	}
 	frame, err := AppendFrame(nil, &e)
 	if err != nil {

@@ -183,7 +183,14 @@ type Entry struct {
 	Gone      bool       `msgpack:"gone,omitempty"`
 	Rev       uint64     `msgpack:"rev,omitempty"`
 	Reactions []Reaction `msgpack:"reactions,omitempty" max:"20"`
+
+	// Purged, of an entry of KindDelete that a ModPurge made, are the seqs of all that
+	// it deletes, ascending, Target's among them. Topics may be among them too.
+	Purged []uint64 `msgpack:"purged,omitempty" max:"256"`
 }
+
+// MaxPurged is how many entries one delete of a ModPurge deletes.
+const MaxPurged = 256
 
 // MaxReactions is how many different reactions one entry takes; MaxReaction is
 // the most bytes that one has.

@@ -165,7 +165,7 @@ func Counts(k protocol.Kind) bool {
 func (s *State) item(r *Room, e *protocol.Entry) Item {
 	it := Item{Entry: *e, Mine: e.User == s.Me.User, Change: r.changes[e.ID]}
 	for i := range r.late {
-		if r.late[i].Target == e.ID {
+		if isAbout(&r.late[i], e) {
 			apply(&it.Entry, &r.late[i])
 			it.goneBy(&r.late[i])
 		}

@@ -26,14 +26,20 @@ func (s *State) fold(r *Room, e *protocol.Entry) {
 	if c := r.changes[e.Target]; c != nil && c.ID == e.ID {
 		r.setChange(e.Target, nil)
 	}
-	i := r.findTarget(e)
-	if i < 0 {
+	held := r.findTargets(e)
+	if len(held) < max(1, len(e.Purged)) {
 		if len(r.late) == maxLate {
 			r.late = slices.Delete(r.late, 0, 1)
 		}
 		r.late = append(r.late, *e)
-		return
 	}
+	for _, i := range held {
+		s.foldInto(r, i, e)
+	}
+}
+
+// foldInto brings a change to item i.
+func (s *State) foldInto(r *Room, i int, e *protocol.Entry) {
 	old := r.Items[i]
 	it := *old
 	changed := apply(&it.Entry, e)
@@ -61,6 +67,30 @@ func (it *Item) goneBy(e *protocol.Entry) {
 	}
 }
 
+// isAbout reports whether a change is about an entry.
+func isAbout(e, t *protocol.Entry) bool {
+	if _, purged := slices.BinarySearch(e.Purged, t.Seq); purged {
+		return true
+	}
+	return e.Target == t.ID
+}
+
+// findTargets returns where in Items the entries stand that e is about.
+func (r *Room) findTargets(e *protocol.Entry) (held []int) {
+	if len(e.Purged) == 0 {
+		if i := r.findTarget(e); i >= 0 {
+			held = append(held, i)
+		}
+		return held
+	}
+	for _, seq := range e.Purged {
+		if i := r.Find(seq); i >= 0 {
+			held = append(held, i)
+		}
+	}
+	return held
+}
+
 // findTarget returns where in Items the entry stands that e is about, or -1.
 func (r *Room) findTarget(e *protocol.Entry) int {
 	if e.TargetSeq != 0 {
@@ -79,7 +109,7 @@ func (r *Room) findTarget(e *protocol.Entry) int {
 
 // apply folds a change into an entry, and reports whether anything was changed.
 func apply(t, e *protocol.Entry) bool {
-	if e.Seq <= t.Rev || t.Gone || !takesFolds(t.Kind) {
+	if e.Seq <= t.Rev || t.Gone || !takesFolds(t.Kind) && (len(e.Purged) == 0 || t.Kind != protocol.KindTopic) {
 		return false
 	}
 	switch e.Kind {

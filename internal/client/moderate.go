@@ -34,11 +34,12 @@ var above = []Command{
 	{"bans", "", "admin: list the bans", deedHere(protocol.DeedBans), protocol.RoleAdmin},
 	{"rules", "[WHO]", "admin: the rules that a NICK made, or of a #ROOM; alone: who made the most", (*deed).listRules, protocol.RoleAdmin},
 	{"droprules", "WHO", "admin: drop the rules that a NICK made, or those of a #ROOM", (*deed).dropRules, protocol.RoleAdmin},
+	{"purge", "WHO [SINCE]", "admin: delete what a user posted, ever or in the last 10m, 2h, 7d; of an address, what guests and new users posted in the last hour", deedAbout(protocol.ModPurge, true), protocol.RoleAdmin},
 	{"announce", "TEXT", "admin: say something in every room", (*deed).announce, protocol.RoleAdmin},
 }
 
 // forServer are the deeds that concern no room.
-var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce, protocol.ModRules, protocol.ModDropRules}
+var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce, protocol.ModRules, protocol.ModDropRules, protocol.ModPurge}
 
 func (d *deed) moderate(m protocol.Moderate) error {
 	if !slices.Contains(forServer, m.Do) && m.Room == "" {

@@ -72,6 +72,7 @@ type Record struct {
 	Edited    bool       `json:"edited,omitempty"` // text is not the first one
 	Gone      bool       `json:"gone,omitempty"`   // it was deleted, and text is empty
 	Reactions []Reaction `json:"reactions,omitempty"`
+	Purged    []uint64   `json:"purged,omitempty"` // of a delete: the seqs of all that it deletes
 }
 
 // Reaction is one reaction in a Record, with how many people gave it; in the
@@ -86,7 +87,7 @@ func NewRecord(e *protocol.Entry) Record {
 	r := Record{
 		Room: safetext.Line(e.Room), Seq: e.Seq, ID: e.ID.String(), From: safetext.Line(e.Nick), User: e.User.String(), Verified: !e.Guest, Bot: e.Bot,
 		At: time.Unix(0, e.At).UTC().Format("2006-01-02T15:04:05.000000000Z07:00"), Kind: safetext.Line(string(e.Kind)), Text: safetext.Text(e.Text),
-		Edited: e.Edited, Gone: e.Gone,
+		Edited: e.Edited, Gone: e.Gone, Purged: e.Purged,
 	}
 	for _, reaction := range e.Reactions {
 		r.Reactions = append(r.Reactions, Reaction{safetext.Line(reaction.Text), reaction.Count})
@@ -161,6 +162,9 @@ func inWords(e, about *protocol.Entry) string {
 		}
 		return fmt.Sprintf("<%s (corrected)> %s", who, text)
 	case protocol.KindDelete:
+		if e.Purged != nil { // the room is told when all is deleted
+			return ""
+		}
 		return fmt.Sprintf("-- %s has deleted a message", who)
 	case protocol.KindReaction:
 		return reacts(who, e, about)

@@ -27,6 +27,10 @@ func takesFolds(kind protocol.Kind) bool {
 	return kind == protocol.KindText || kind == protocol.KindAction
 }
 
+// isPurgeable is true for entries that a purge deletes: a topic can be deleted by nothing
+// else.
+func isPurgeable(kind protocol.Kind) bool { return takesFolds(kind) || kind == protocol.KindTopic }
+
 // isReaction is true for what can stand on the wire as a reaction. Older logs
 // and imported lines may have more in such an entry; it is not folded.
 func isReaction(text string) bool { return text != "" && len(text) <= protocol.MaxReaction }
@@ -129,4 +133,32 @@ func unpackReactions(b []byte) (list []protocol.Reaction, err error) {
 		list = append(list, r)
 	}
 	return list, err
+}
+
+// packSeqs encodes what a purge deletes, for the column of reactions, which a delete has
+// no other use for: each seq as the difference from the one before.
+func packSeqs(seqs []uint64) []byte {
+	var b []byte
+	last := uint64(0)
+	for _, seq := range seqs {
+		b = binary.AppendUvarint(b, seq-last)
+		last = seq
+	}
+	return b
+}
+
+var errPurgedColumn = errors.New("the file is damaged: what a purge has deleted cannot be read")
+
+// unpackSeqs decodes what packSeqs made.
+func unpackSeqs(b []byte) (seqs []uint64, err error) {
+	last := uint64(0)
+	for len(b) > 0 {
+		diff, n := binary.Uvarint(b)
+		if n <= 0 || len(seqs) == protocol.MaxPurged {
+			return nil, errPurgedColumn
+		}
+		last += diff
+		seqs, b = append(seqs, last), b[n:]
+	}
+	return seqs, nil
 }

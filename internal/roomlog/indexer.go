@@ -125,9 +125,16 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		return indexed, err
 	}
 	defer tx.Rollback()
-	batch, err := x.rows(ctx, tx, "SELECT n, room, nick, kind, text FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
+	batch, err := x.rows(ctx, tx, "SELECT n, room, nick, kind, text, iif(kind = 'delete', reactions, NULL) FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
 	if err != nil {
 		return indexed, err
+	}
+	// What a purge has deleted counts as well: posting waits for a batch.
+	for i, work := 0, 0; i < len(batch); i++ {
+		if work += 1 + len(batch[i].purged); work > indexBatch {
+			batch = batch[:max(i, 1)]
+			break
+		}
 	}
 	if len(batch) == 0 {
 		return x.s.n, nil // the newest entries were removed
@@ -137,8 +144,18 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 	// indexed again: so nothing but the index says how far it has come.
 	var changed []indexRow
 	if slices.ContainsFunc(batch, func(r indexRow) bool { return r.changes }) {
-		changed, err = x.rows(ctx, tx, `SELECT DISTINCT t.n, t.room, t.nick, t.kind, t.text FROM entries e JOIN entries t ON t.room = e.room AND t.seq = e.target_seq
+		changed, err = x.rows(ctx, tx, `SELECT DISTINCT t.n, t.room, t.nick, t.kind, t.text, NULL FROM entries e JOIN entries t ON t.room = e.room AND t.seq = e.target_seq
 		WHERE e.n > ? AND e.n <= ? AND e.kind IN ('edit', 'delete') AND t.n <= ?`, indexed, last, indexed)
+	}
+	for _, r := range batch {
+		for _, seq := range r.purged {
+			if err != nil {
+				break
+			}
+			var one []indexRow
+			one, err = x.rows(ctx, tx, "SELECT n, room, nick, kind, text, NULL FROM entries WHERE room = ? AND seq = ? AND n <= ?", r.room, int64(seq), indexed)
+			changed = append(changed, one...)
+		}
 	}
 	if err != nil {
 		return indexed, err
@@ -154,7 +171,12 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		}
 	}
 	for _, r := range changed {
-		if _, err := tx.ExecContext(ctx, replaceWords, r.n, r.text, r.place); err != nil {
+		if r.text == "" { // deleted: to mark it in the index costs a tenth of replacing it
+			_, err = tx.ExecContext(ctx, "DELETE FROM words WHERE rowid = ?", r.n)
+		} else {
+			_, err = tx.ExecContext(ctx, replaceWords, r.n, r.text, r.place)
+		}
+		if err != nil {
 			return indexed, err
 		}
 	}
@@ -171,12 +193,14 @@ const (
 
 // indexRow is what the index is given of an entry.
 type indexRow struct {
-	n           int64
+	n, room     int64
 	text, place string
-	changes     bool // the text of another one
+	changes     bool     // the text of another one
+	purged      []uint64 // the seqs of what it has deleted, if it is a purge's
 }
 
-// rows reads what is to be indexed: of each entry n, room, nick, kind and text.
+// rows reads what is to be indexed: of each entry n, room, nick, kind, text and
+// what it has purged.
 func (x *indexer) rows(ctx context.Context, tx *sql.Tx, query string, args ...any) (batch []indexRow, err error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -185,15 +209,18 @@ func (x *indexer) rows(ctx context.Context, tx *sql.Tx, query string, args ...an
 	defer rows.Close()
 	for rows.Next() {
 		var r indexRow
-		var room int64
 		var nick, kind string
-		if err := rows.Scan(&r.n, &room, &nick, &kind, &r.text); err != nil {
+		var purged []byte
+		if err := rows.Scan(&r.n, &r.room, &nick, &kind, &r.text, &purged); err != nil {
+			return nil, err
+		}
+		if r.purged, err = unpackSeqs(purged); err != nil {
 			return nil, err
 		}
 		if k := protocol.Kind(kind); k != protocol.KindText && k != protocol.KindAction && k != protocol.KindTopic {
 			r.text = "" // it has a row all the same: the last one says how far the index has come
 		}
-		r.text, r.place = spaced(r.text), x.s.place(room, nick)
+		r.text, r.place = spaced(r.text), x.s.place(r.room, nick)
 		r.changes = kind == string(protocol.KindEdit) || kind == string(protocol.KindDelete)
 		batch = append(batch, r)
 	}

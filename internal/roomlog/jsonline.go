@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -37,6 +38,7 @@ type jsonLine struct {
 	Edited    bool           `json:"edited,omitempty"` // text is not the first one
 	Gone      bool           `json:"gone,omitempty"`   // it was deleted, and text is empty
 	Reactions []reactionLine `json:"reactions,omitempty"`
+	Purged    []uint64       `json:"purged,omitempty"` // of a delete: the seqs of all that it deleted
 }
 
 // reactionLine is one reaction and how many people gave it; on the line of a
@@ -85,7 +87,7 @@ func escapeControls(line []byte) []byte {
 
 func toLine(e *protocol.Entry) jsonLine {
 	l := jsonLine{Room: e.Room, Seq: e.Seq, ID: e.ID.String(), User: e.User.String(), From: e.Nick, Verified: !e.Guest, Bot: e.Bot,
-		At: time.Unix(0, e.At).UTC().Format(lineTime), Kind: string(e.Kind), Text: e.Text, Edited: e.Edited, Gone: e.Gone}
+		At: time.Unix(0, e.At).UTC().Format(lineTime), Kind: string(e.Kind), Text: e.Text, Edited: e.Edited, Gone: e.Gone, Purged: e.Purged}
 	for _, r := range e.Reactions {
 		l.Reactions = append(l.Reactions, reactionLine{r.Text, r.Count})
 	}
@@ -117,7 +119,10 @@ func fromLine(b []byte, now time.Time) (e protocol.Entry, err error) {
 	} else if !kindForm.MatchString(l.Kind) {
 		return e, fmt.Errorf("kind: %q is none; that of a plain message is %q", l.Kind, textKind)
 	}
-	if takesFolds(e.Kind) {
+	if e.Kind == protocol.KindDelete && len(l.Purged) <= protocol.MaxPurged && slices.IsSorted(l.Purged) {
+		e.Purged = l.Purged
+	}
+	if isPurgeable(e.Kind) {
 		if e.Edited, e.Gone = l.Edited && !l.Gone, l.Gone; e.Gone {
 			e.Text = ""
 		}

@@ -27,6 +27,10 @@ type memoryFold struct {
 // fold folds an entry into its target, and makes the entry what those are sent
 // who hear of it now.
 func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
+	if len(e.Purged) > 0 {
+		m.purge(room, e)
+		return
+	}
 	t := room.find(e.TargetSeq)
 	if t == nil || !takesFolds(t.Kind) || t.Gone {
 		if e.Kind == protocol.KindEdit {
@@ -50,9 +54,7 @@ func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
 		t.Text, t.Edited, t.Rev = e.Text, true, e.Seq
 		f.edits = append(f.edits, e.ID)
 	case protocol.KindDelete:
-		t.Text, t.Edited, t.Gone, t.Reactions, t.Rev = "", false, true, nil, e.Seq
-		m.saysAny(append(f.edits, t.ID)...)
-		delete(m.folds, t.ID)
+		m.delete(t, e.Seq)
 	case protocol.KindReaction:
 		if !isReaction(e.Text) {
 			break
@@ -61,6 +63,27 @@ func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
 		e.Reactions = oneReaction(t.Reactions, e.Text)
 	}
 	m.bytes += t.MaxSize()
+}
+
+// delete leaves of an entry its place alone; rev is the seq of what does it.
+func (m *Memory) delete(t *protocol.Entry, rev uint64) {
+	t.Text, t.Edited, t.Gone, t.Reactions, t.Rev = "", false, true, nil, rev
+	if f := m.folds[t.ID]; f != nil {
+		m.saysAny(f.edits...)
+	}
+	m.saysAny(t.ID)
+	delete(m.folds, t.ID)
+}
+
+// purge deletes all that a purge's entry names.
+func (m *Memory) purge(room *memoryRoom, e *protocol.Entry) {
+	for _, seq := range e.Purged {
+		if t := room.find(seq); t != nil && isPurgeable(t.Kind) && !t.Gone {
+			m.bytes -= t.MaxSize()
+			m.delete(t, e.Seq)
+			m.bytes += t.MaxSize()
+		}
+	}
 }
 
 // toggle gives a reaction, or takes it back.

@@ -81,7 +81,7 @@ func foldSome(ctx context.Context, c *sql.Conn, f *folder, last int64) (int64, b
 		if t != nil && t.n > e.n {
 			t = nil // it was not there yet
 		}
-		if err := f.fold(ctx, t, &e.Entry, e.n); err != nil {
+		if err := f.fold(ctx, e.room, t, &e.Entry, e.n); err != nil {
 			return 0, false, err
 		}
 		last = e.n

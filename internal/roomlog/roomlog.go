@@ -190,6 +190,11 @@ type Store interface {
 	// Search returns entries, the newest first, and whether there are more. A
 	// store without an index fails with ErrNoSearch.
 	Search(ctx context.Context, q Query) (entries []protocol.Entry, more bool, err error)
+	// Posted returns what a purge of some users has to delete: texts, actions and topics
+	// that are not deleted, of an edit the entry that it is about, and reactions that
+	// stand; without texts but those of topics and reactions. One call is one step; next
+	// is the next one's Before, 0 after the last.
+	Posted(ctx context.Context, q Posted) (entries []protocol.Entry, next int64, err error)
 	// Find returns the entry that has an id.
 	Find(ctx context.Context, id protocol.ID) (protocol.Entry, bool, error)
 

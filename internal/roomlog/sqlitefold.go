@@ -12,7 +12,7 @@ import (
 // folder folds entries into the ones that they are about, in the transaction
 // that adds them. It works on the writing connection, under writing.
 type folder struct {
-	find, edit, blank, forgetEdits, react, give, take, first, clear, mark *sql.Stmt
+	find, edit, blank, forgetEdits, react, give, take, first, clear, mark, at, purged *sql.Stmt
 
 	// marked is set where a text was replaced: the purger has to be woken when
 	// the transaction is committed.
@@ -34,6 +34,8 @@ func newFolder(ctx context.Context, c *sql.Conn) (*folder, error) {
 		{&f.take, "DELETE FROM reactions WHERE target = ? AND text = ? AND user = ?"},
 		{&f.first, "SELECT user FROM reactions WHERE target = ? AND text = ? ORDER BY n LIMIT ?"},
 		{&f.clear, "DELETE FROM reactions WHERE target = ?"},
+		{&f.at, "SELECT n, flags, kind, rev, reactions IS NOT NULL FROM entries WHERE room = ? AND seq = ?"},
+		{&f.purged, "UPDATE entries SET reactions = ? WHERE n = ?"},
 		{&f.mark, "INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value = excluded.value"},
 	} {
 		var err error
@@ -46,7 +48,7 @@ func newFolder(ctx context.Context, c *sql.Conn) (*folder, error) {
 
 func (f *folder) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{f.find, f.edit, f.blank, f.forgetEdits, f.react, f.give, f.take, f.first, f.clear, f.mark} {
+	for _, stmt := range []*sql.Stmt{f.find, f.edit, f.blank, f.forgetEdits, f.react, f.give, f.take, f.first, f.clear, f.mark, f.at, f.purged} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -86,13 +88,16 @@ func (t *target) isFull(e *protocol.Entry) bool {
 	return e.Kind == protocol.KindReaction && t.isOpen() && isReaction(e.Text) && isFull(t.Reactions, e.Text)
 }
 
-// fold folds an entry that stands at place n into its target, and makes the
+// fold folds an entry of a room that stands at place n into its target, and makes the
 // entry what those are sent who hear of it now.
-func (f *folder) fold(ctx context.Context, t *target, e *protocol.Entry, n int64) error {
+func (f *folder) fold(ctx context.Context, room int64, t *target, e *protocol.Entry, n int64) error {
 	switch e.Kind {
 	case protocol.KindEdit:
 		return f.foldEdit(ctx, t, e, n)
 	case protocol.KindDelete:
+		if len(e.Purged) > 0 {
+			return f.foldPurge(ctx, room, e, n)
+		}
 		return f.foldDelete(ctx, t, e, n)
 	case protocol.KindReaction:
 		return f.foldReaction(ctx, t, e, n)
@@ -123,14 +128,48 @@ func (f *folder) foldDelete(ctx context.Context, t *target, e *protocol.Entry, n
 	if t == nil || !takesFolds(t.Kind) || t.Gone && t.Rev > 0 {
 		return nil
 	}
-	if _, err := f.blank.ExecContext(ctx, flagEdited, flagGone, int64(e.Seq), t.n); err != nil {
+	if err := f.delete(ctx, t.n, t.room, t.Seq, e.Seq, t.Reactions != nil); err != nil {
 		return err
 	}
-	if _, err := f.forgetEdits.ExecContext(ctx, t.room, int64(t.Seq)); err != nil {
+	return f.markPurge(ctx, n, e.At)
+}
+
+// delete leaves of the entry at place n its place alone; rev is the seq of what does it.
+func (f *folder) delete(ctx context.Context, n, room int64, seq, rev uint64, reacted bool) error {
+	if _, err := f.blank.ExecContext(ctx, flagEdited, flagGone, int64(rev), n); err != nil {
 		return err
 	}
-	if t.Reactions != nil {
-		if _, err := f.clear.ExecContext(ctx, t.n); err != nil {
+	if _, err := f.forgetEdits.ExecContext(ctx, room, int64(seq)); err != nil {
+		return err
+	}
+	if !reacted {
+		return nil
+	}
+	_, err := f.clear.ExecContext(ctx, n)
+	return err
+}
+
+// foldPurge deletes all that a purge's entry names.
+func (f *folder) foldPurge(ctx context.Context, room int64, e *protocol.Entry, n int64) error {
+	if _, err := f.purged.ExecContext(ctx, packSeqs(e.Purged), n); err != nil {
+		return err
+	}
+	for _, seq := range e.Purged {
+		var at int64
+		var flags int
+		var kind protocol.Kind
+		var rev uint64
+		var reacted bool
+		err := f.at.QueryRowContext(ctx, room, int64(seq)).Scan(&at, &flags, (*string)(&kind), &rev, &reacted)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			continue
+		case err != nil:
+			return err
+		case at >= n || !isPurgeable(kind) || flags&flagGone != 0 && rev > 0:
+			continue
+		}
+		if err := f.delete(ctx, at, room, seq, e.Seq, reacted); err != nil {
 			return err
 		}
 	}

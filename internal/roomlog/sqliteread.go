@@ -32,6 +32,10 @@ func scanEntry(row interface{ Scan(...any) error }) (e protocol.Entry, room int6
 	copy(e.Target[:], target)
 	e.Guest, e.Bot = flags&flagGuest != 0, flags&flagBot != 0
 	e.Edited, e.Gone = flags&flagEdited != 0, flags&flagGone != 0
+	if e.Kind == protocol.KindDelete {
+		e.Purged, err = unpackSeqs(reactions)
+		return e, room, err
+	}
 	if len(reactions) > 0 {
 		if e.Reactions, err = unpackReactions(reactions); err != nil {
 			return e, 0, err

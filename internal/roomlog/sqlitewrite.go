@@ -201,13 +201,16 @@ func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, from P
 	if r.fresh && r.info.Head == r.base {
 		r.info.Maker = makerOf(e, from)
 	}
+	if imported && e.Seq != seq {
+		e.Purged = nil // the lines' numbers do not hold here; what was deleted is marked so itself
+	}
 	e.Seq, e.At, e.TargetSeq = seq, at, 0
 	r.info.said(e)
 	if about != nil {
 		e.TargetSeq = about.Seq
 	}
 	if isFolded(e.Kind) {
-		return true, s.folder.fold(ctx, about, e, n)
+		return true, s.folder.fold(ctx, r.id, about, e, n)
 	}
 	if e.Kind == protocol.KindTopic {
 		r.info.Topic = e.Text

@@ -58,7 +58,7 @@ func (d *deed) ban() (string, error) {
 		d.tell("has banned %s %s", cmp.Or(d.whom.nick, "an address"), d.forHowLong())
 	}
 	d.m.Room = ""
-	return fmt.Sprintf("%s is banned %s%s", shown, d.forHowLong(), andEnded(ended)), err
+	return fmt.Sprintf("%s is banned %s%s", shown, d.forHowLong(), andEnded(ended)) + d.purgeHint(addr), err
 }
 
 func (d *deed) unban() (string, error) {

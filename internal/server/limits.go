@@ -223,4 +223,6 @@ const (
 	typingEvery    = 2 * time.Second // typing notes of one session
 	directsTold    = 20              // direct talks with something unread that are told of at connect
 	saidLately     = 200             // entries of a direct talk in which who refuses the fresh has to have said something
+	arrivalsKept   = 8_192           // arrivals of users who are not known that are remembered,
+	arrivalsFor    = time.Hour       // for so long
 )

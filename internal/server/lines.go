@@ -335,6 +335,9 @@ func appendEntryLines(dst []byte, e *protocol.Entry) []byte {
 		}
 		return fmt.Appendf(dst, "<%s (corrected)> %s\n", who, text)
 	case protocol.KindDelete:
+		if e.Purged != nil { // the room is told when all is deleted
+			return dst
+		}
 		return fmt.Appendf(dst, "-- %s has deleted a message\n", who)
 	case protocol.KindReaction:
 		if len(e.Reactions) == 1 && e.Reactions[0].Count == 0 { // it was taken back

@@ -139,6 +139,7 @@ func init() { // not a literal: carrying out reads the table
 		protocol.DeedUnban:    {false, false, reasonMax, (*deed).unban},
 		protocol.DeedBans:     {false, false, 0, (*deed).bans},
 		protocol.DeedAnnounce: {false, false, announceMax, (*deed).announce},
+		protocol.ModPurge:     {false, false, 0, (*deed).purge},
 	}
 }
 

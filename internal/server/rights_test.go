@@ -41,6 +41,7 @@ type stage struct {
 	addr    string
 	actors  []*actor
 	victim  protocol.UserID
+	victims protocol.ID  // what the victim has said
 	join    func() *peer // the victim, in both rooms
 	watcher *peer        // in both rooms
 	said    map[string]*protocol.Ack
@@ -183,6 +184,14 @@ var table = []line{
 	{name: "moderate rules, by somebody", want: "FFF+FFFF+", ask: doAll(protocol.ModRules, "victim")},
 	{name: "moderate drop-rules", want: "FFF+NNFF+", ask: do(protocol.ModDropRules, "", 0)},
 	{name: "moderate drop-rules, by somebody", want: "FFF+FFFF+", ask: doAll(protocol.ModDropRules, "victim")},
+	{name: "moderate purge", want: "...+....+", before: (*stage).victimPosts, ask: func(*stage, *actor) protocol.Message {
+		return &protocol.Moderate{Ref: 10, Do: protocol.ModPurge, Who: "victim"}
+	}, effect: func(s *stage, a *actor) bool {
+		waitFor(s, func() bool { s.deeds.Lock(); defer s.deeds.Unlock(); return !s.purging })
+		e, _, err := s.log.Find(s.Context(), s.victims)
+		s.check(err)
+		return e.Gone
+	}},
 	{name: "moderate juggle", want: "UUUUNNUUU", ask: do("juggle", "", 0)},
 }
 
@@ -225,6 +234,9 @@ func (s *stage) check(err error) {
 
 // say has the watcher say something anew, for others to be about.
 func (s *stage) say(a *actor) { s.said[a.room] = s.watcher.say(a.room, "words of "+a.room) }
+
+// victimPosts has the victim say something.
+func (s *stage) victimPosts(a *actor) { s.victims = s.join().say(a.room, "a word").ID }
 
 // comes has the victim in both rooms.
 func (s *stage) comes(*actor) { s.join() }

@@ -249,6 +249,9 @@ func (r *room) grow(entries []protocol.Entry) {
 			if isEdit || e.Kind == protocol.KindDelete && e.TargetSeq > 0 {
 				t.dropText(e.TargetSeq) // nobody is sent any more what was said there
 			}
+			for _, seq := range e.Purged {
+				t.dropText(seq)
+			}
 			t.append(e.User, func(dst []byte) []byte { return encoders[k](dst, e) })
 			if isEdit {
 				t.edits = append(t.edits, edit{e.Seq, e.TargetSeq})

@@ -51,6 +51,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,6 +117,8 @@ type Server struct {
 
 	deeds     sync.Mutex // held while a deed is carried out; taken before all others
 	kicks     kicks
+	arrivals  arrivals
+	purging   bool      // guarded by deeds
 	announced time.Time // guarded by deeds
 	reclaimed time.Time // guarded by deeds: when rules that serve nobody were looked for
 
@@ -315,7 +318,8 @@ func (s *Server) committed(entries []protocol.Entry) (told func()) {
 		if r != nil {
 			r.grow(entries[:n])
 		}
-		if a, b, direct := protocol.ParseDirectRoom(name); direct {
+		isSaid := func(e protocol.Entry) bool { return e.Kind != protocol.KindDelete }
+		if a, b, direct := protocol.ParseDirectRoom(name); direct && slices.ContainsFunc(entries[:n], isSaid) {
 			s.people.tellDirect(name, a, b)
 		}
 		entries = entries[n:]

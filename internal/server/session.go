@@ -75,6 +75,7 @@ func (ss *session) serve() {
 	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {
 		ss.end(banned(err)) // since the door was open; from here on a ban finds the session
 	} else {
+		ss.srv.arrivals.note(ss)
 		ss.tellDirects()
 	}
 	go ss.read()
