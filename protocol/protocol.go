@@ -135,6 +135,11 @@
 // another one was on its way, is in the log and changes nothing: an edit without
 // text, a reaction with n 0.
 //
+// A delete that carries purged, of an admin's purge, deletes the entries with those seqs
+// in its room, up to 256 of them, in place of to's alone, which is one of them. Topics
+// may be among them. Such deletes come in masses: show none by itself, an entry of the kind
+// deed tells of all.
+//
 // # Posting
 //
 // post carries an id that the sender picks, a UUIDv7. ack answers when the
@@ -247,7 +252,9 @@
 // A kick ends a stay with left, without ref, and so does whatever else takes the right
 // to be in a room; for a minute a join is then refused with forbidden. Who is banned
 // gets the error forbidden in place of welcome, and those who are here bye with
-// forbidden. Of a guest a ban takes the address, for nothing else is the guest's. A post
+// forbidden. A purge is answered twice, as it begins and when all is deleted; it goes on
+// meanwhile, and ends early where the server stops: asked for again it deletes the rest.
+// Of a guest a ban takes the address, for nothing else is the guest's. A post
 // of somebody who is muted, and one that comes too early in a slow room, are refused
 // with forbidden and limit. What is announced is an entry of the kind announce, and
 // each other deed in a room is told there by one of the kind deed, as "has muted bob

@@ -6,8 +6,9 @@ import (
 	"lanchat/protocol"
 )
 
-// maxLate is how many changes a room keeps whose entries are not held. A page
-// that was under way when the change was made is all that needs them.
+// maxLate is how many changes a room keeps whose entries are not held. A page that was
+// under way when the change was made needs them, and one that has what was deleted, to
+// say by whom.
 const maxLate = 256
 
 // maxById is how far back an entry is looked for whose seq is not known.
@@ -26,6 +27,14 @@ func (s *State) fold(r *Room, e *protocol.Entry) {
 	if c := r.changes[e.Target]; c != nil && c.ID == e.ID {
 		r.setChange(e.Target, nil)
 	}
+	for _, i := range r.targets(e) {
+		s.foldInto(r, i, e)
+	}
+}
+
+// targets returns where in Items the entries stand that a change is about. For those that
+// are not held it keeps the change.
+func (r *Room) targets(e *protocol.Entry) []int {
 	held := r.findTargets(e)
 	if len(held) < max(1, len(e.Purged)) {
 		if len(r.late) == maxLate {
@@ -33,9 +42,7 @@ func (s *State) fold(r *Room, e *protocol.Entry) {
 		}
 		r.late = append(r.late, *e)
 	}
-	for _, i := range held {
-		s.foldInto(r, i, e)
-	}
+	return held
 }
 
 // foldInto brings a change to item i.
@@ -69,8 +76,9 @@ func (it *Item) goneBy(e *protocol.Entry) {
 
 // isAbout reports whether a change is about an entry.
 func isAbout(e, t *protocol.Entry) bool {
-	if _, purged := slices.BinarySearch(e.Purged, t.Seq); purged {
-		return true
+	if len(e.Purged) > 0 {
+		_, purged := slices.BinarySearch(e.Purged, t.Seq)
+		return purged
 	}
 	return e.Target == t.ID
 }

@@ -267,6 +267,17 @@ func (b *bench) say(n, about int, text string) *protocol.Entry {
 		case 3, 4:
 			e = entry(seq, protocol.Member{User: target.User, Nick: target.Nick}, protocol.KindEdit, target.Seq, text)
 		case 5:
+			if text == "x" { // by an admin, of several
+				e = entry(seq, eve, protocol.KindDelete, target.Seq, "")
+				for s := uint64(1); s <= target.Seq; s += 1 + uint64(about%3) {
+					if b.log[s-1].User == target.User && (takesFolds(b.log[s-1].Kind) || b.log[s-1].Kind == protocol.KindTopic) {
+						e.Purged = append(e.Purged, s)
+						apply(&b.log[s-1], e)
+					}
+				}
+				open = open && len(e.Purged) == 0
+				break
+			}
 			e = entry(seq, protocol.Member{User: target.User, Nick: target.Nick}, protocol.KindDelete, target.Seq, "")
 		default:
 			e = reaction(seq, by, target.Seq, protocol.Reaction{Text: []string{"👍", "❤"}[about%2], Count: uint32(n % 3)})
@@ -334,7 +345,7 @@ func TestLiveAndLoadedAreTheSame(t *testing.T) {
 func (b *bench) asOf(seq, upTo uint64) protocol.Entry {
 	e := b.raw[seq-1]
 	for i := range b.raw[seq:upTo] {
-		if change := &b.raw[seq:upTo][i]; folds(change.Kind) && change.Target == e.ID {
+		if change := &b.raw[seq:upTo][i]; folds(change.Kind) && isAbout(change, &e) {
 			apply(&e, change)
 		}
 	}

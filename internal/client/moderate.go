@@ -34,7 +34,7 @@ var above = []Command{
 	{"bans", "", "admin: list the bans", deedHere(protocol.DeedBans), protocol.RoleAdmin},
 	{"rules", "[WHO]", "admin: the rules that a NICK made, or of a #ROOM; alone: who made the most", (*deed).listRules, protocol.RoleAdmin},
 	{"droprules", "WHO", "admin: drop the rules that a NICK made, or those of a #ROOM", (*deed).dropRules, protocol.RoleAdmin},
-	{"purge", "WHO [SINCE]", "admin: delete what a user posted, ever or in the last 10m, 2h, 7d; of an address, what guests and new users posted in the last hour", deedAbout(protocol.ModPurge, true), protocol.RoleAdmin},
+	{"purge", "WHO [SINCE]", "admin: delete what a user posted, ever or in the last 2h", deedAbout(protocol.ModPurge, true), protocol.RoleAdmin},
 	{"announce", "TEXT", "admin: say something in every room", (*deed).announce, protocol.RoleAdmin},
 }
 

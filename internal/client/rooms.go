@@ -113,7 +113,7 @@ func (s *State) page(m *protocol.Page) {
 	r.Items = append(items, r.Items...)
 	for i := range older {
 		if e := &older[i]; e.Kind == protocol.KindDelete {
-			for _, at := range r.findTargets(e) {
+			for _, at := range r.targets(e) {
 				held := *r.Items[at] // of this page, which nobody has seen yet, or an earlier one
 				held.goneBy(e)
 				r.Items[at] = &held

@@ -164,6 +164,9 @@ func (m *machine) Post(t *rapid.T) {
 				e.Text = rapid.SampledFrom([]string{"👍", "❤", "+1"}).Draw(t, "reaction")
 			case e.Kind == protocol.KindEdit && e.Text == "": // no server takes it
 				e.Text = "edited"
+			case e.Kind == protocol.KindDelete && rapid.Bool().Draw(t, "purge"):
+				e.Purged = rapid.SliceOfNDistinct(rapid.Uint64Range(1, 30), 1, 10, rapid.ID).Draw(t, "purged")
+				slices.Sort(e.Purged)
 			}
 		default:
 			e = rapid.SampledFrom(m.posted).Draw(t, "again")

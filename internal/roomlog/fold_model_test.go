@@ -19,13 +19,20 @@ func (m *model) folded(room string) []protocol.Entry {
 	about := make([]int, len(all))
 	for i := range all {
 		e := &all[i]
+		for at := range all[:i] {
+			t := &all[at]
+			if slices.Contains(e.Purged, t.Seq) && !t.Gone && isPurgeable(t.Kind) {
+				t.Text, t.Edited, t.Gone, t.Rev = "", false, true, e.Seq
+				gave[at], texts[at] = nil, nil
+			}
+		}
 		about[i] = slices.IndexFunc(all[:i], func(t protocol.Entry) bool { return t.ID == e.Target })
 		if about[i] < 0 {
 			continue
 		}
 		at := about[i]
 		t := &all[at]
-		if e.TargetSeq = t.Seq; t.Gone || t.Kind != protocol.KindText && t.Kind != protocol.KindAction {
+		if e.TargetSeq = t.Seq; len(e.Purged) > 0 || t.Gone || t.Kind != protocol.KindText && t.Kind != protocol.KindAction {
 			continue
 		}
 		switch e.Kind {

@@ -33,7 +33,7 @@
 //     carries its target's newest text, none when that is deleted or removed, or
 //     was no text.
 //   - A delete leaves the entry in its place, Gone, with neither text, Edited nor
-//     reactions.
+//     reactions. One with Purged does so to all entries of these numbers, topics too.
 //   - A reaction is given, and by the same user once more taken back. A target has
 //     its reactions in the order in which they appeared, each with how many gave
 //     it and the first 16 of those. Read, the entry of a reaction says how this

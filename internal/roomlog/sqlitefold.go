@@ -76,7 +76,9 @@ func (f *folder) target(ctx context.Context, room int64, id protocol.ID) (*targe
 	}
 	copy(t.Target[:], about)
 	t.Gone = t.flags&flagGone != 0
-	t.Reactions, err = unpackReactions(reactions)
+	if takesFolds(t.Kind) { // a purge has the column too
+		t.Reactions, err = unpackReactions(reactions)
+	}
 	return t, err
 }
 

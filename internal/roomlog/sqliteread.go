@@ -16,7 +16,7 @@ import (
 const (
 	entryColumns = `e.room, e.seq, e.id, e.at, e.user, e.nick, e.flags, e.kind,
 		CASE e.kind WHEN 'edit' THEN iif(t.kind IN ('', 'action'), t.text, '') ELSE e.text END,
-		e.target, coalesce(t.seq, 0), e.rev, CASE e.kind WHEN 'reaction' THEN t.reactions ELSE e.reactions END`
+		e.target, coalesce(t.seq, 0), e.rev, CASE e.kind WHEN 'reaction' THEN iif(t.kind IN ('', 'action'), t.reactions, NULL) ELSE e.reactions END`
 	withTarget = " LEFT JOIN entries t ON t.room = e.room AND t.seq = e.target_seq "
 )
 

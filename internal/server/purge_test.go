@@ -31,7 +31,9 @@ func inSQLite(t *testing.T, dir string) func(*Config) {
 func (p *peer) purges(who string, seconds uint32) string {
 	p.Helper()
 	p.does(protocol.Moderate{Do: protocol.ModPurge, Who: who, For: seconds})
-	return await(p, func(m *protocol.Moderate) bool { return m.Ref == 31 && strings.Contains(m.Text, "deleted") && !strings.Contains(m.Text, "being") }).Text
+	return await(p, func(m *protocol.Moderate) bool {
+		return m.Ref == 31 && strings.Contains(m.Text, "deleted") && !strings.Contains(m.Text, "being")
+	}).Text
 }
 
 // all returns a room's entries as they stand, by seq.
