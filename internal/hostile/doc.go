@@ -44,6 +44,10 @@
 // Then the tables hold no more than their bounds, and a newcomer makes a private room, an
 // op, a mute, an invitation, a nick and a direct talk at the first try.
 //
+// The longest form of it, scripts/siege, has an admin put the server right after ten
+// minutes: from chat, by commands that /help names. Tables and disk are as before then,
+// but for a tenth, and bystanders have lost nothing.
+//
 // Beside that, a class of 60 people behind one address comes at once, by chat, by plain
 // lines, and by both: everybody is in and has posted under the nick asked for within 10
 // seconds, and nobody is told busy twice.
@@ -52,6 +56,7 @@
 //
 //	go test ./internal/hostile                            the short run, some 10 seconds
 //	go test ./internal/hostile -timeout 10m -seconds 60   a minute under attack
+//	go test ./internal/hostile -run Siege -siege 60 -v    a minute of what scripts/siege does in ten
 //	go test ./internal/hostile -rate 2000                 20 messages a second of each, not of all
 //	go test ./internal/hostile -only flood,vanish         some of the attacks
 //	go test ./internal/hostile -chatd PATH                of another program, to compare

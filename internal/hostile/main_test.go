@@ -11,6 +11,7 @@ import (
 
 var flags struct {
 	seconds int
+	siege   int
 	rate    int
 	only    string
 	chatd   string
@@ -20,6 +21,7 @@ var flags struct {
 
 func TestMain(m *testing.M) {
 	flag.IntVar(&flags.seconds, "seconds", 0, "measure the attack for so long, and judge how long messages took; 0: 3 seconds, and that is only told")
+	flag.IntVar(&flags.siege, "siege", 0, "leave as much behind as attackers can in so many seconds, and have an admin put the server right; 0: not at all")
 	flag.IntVar(&flags.rate, "rate", 20, "messages a second of all healthy people together")
 	flag.StringVar(&flags.only, "only", "", "only these attacks, with commas between")
 	flag.StringVar(&flags.chatd, "chatd", "", "attack this program, as to compare two; without it, the one of this code")

@@ -28,12 +28,23 @@ type server struct {
 // keeps its files.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{addr: tied.FreePort(t), data: t.TempDir(), ended: make(chan struct{})}
-	chatd := flags.chatd
-	if chatd == "" {
-		chatd = tied.Program(t, "chatd")
+	return startServerIn(t, t.TempDir())
+}
+
+// theChatd is the program under attack.
+func theChatd(t *testing.T) string {
+	t.Helper()
+	if flags.chatd != "" {
+		return flags.chatd
 	}
-	s.cmd = exec.Command(chatd, "--name", "Hostile", "--listen", s.addr, "--data", s.data, "--no-discovery")
+	return tied.Program(t, "chatd")
+}
+
+// startServerIn is startServer for a data directory, with flags of its own.
+func startServerIn(t *testing.T, data string, args ...string) *server {
+	t.Helper()
+	s := &server{addr: tied.FreePort(t), data: data, ended: make(chan struct{})}
+	s.cmd = exec.Command(theChatd(t), append([]string{"--name", "Hostile", "--listen", s.addr, "--data", s.data, "--no-discovery"}, args...)...)
 	s.cmd.Stderr = &s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -1,0 +1,236 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lanchat/internal/tied"
+	"lanchat/protocol"
+)
+
+const (
+	bystanders = 10
+	beforeIt   = 20_000 // entries that are there before the attack
+)
+
+// After minutes of all attacks on what a server keeps, an admin puts it right from the
+// client, by commands that /help names and nothing else. Then a newcomer gets everything
+// at the first try, disk and tables are as before but for a tenth, and bystanders have
+// lost nothing.
+func TestSiege(t *testing.T) {
+	if supported != "" {
+		t.Skip(supported)
+	}
+	if flags.siege == 0 {
+		t.Skip("it takes minutes: scripts/siege")
+	}
+	a := newAdmin(t)
+	data := t.TempDir()
+	importHistory(t, data)
+	s := startServerIn(t, data, "--admins-file", a.file)
+	c := gather(t, s.addr, bystanders)
+	a.join(s.addr)
+	r := &run{T: t, server: s, crowd: c}
+	r.phase(without, 2*time.Second)
+	before := leftIn(t, data)
+
+	r.army = raise(t, lasting, s.addr, c.all[0].nick)
+	r.phase(with, time.Duration(flags.siege)*time.Second)
+	now, most := s.memory()
+	done := r.army.dismiss(t)
+	for _, k := range lasting {
+		t.Logf("%-8s %v", k.name, done[k.name])
+	}
+	t.Logf("the server's memory: %d MiB, at most %d MiB; it has logged %d lines", now>>20, most>>20, s.log.count())
+	attacked := leftIn(t, data)
+	t.Logf("before:    %v", before)
+	t.Logf("attacked:  %v", attacked)
+	attacked.within(t)
+
+	began := time.Now()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.talk(ctx, 1)
+	}()
+	a.putRight()
+	stop()
+	<-ended
+	t.Logf("the admin has typed %d lines in %v: %v", a.typed, time.Since(began).Round(time.Second), a.used)
+	c.settle(t)
+	for _, what := range c.told {
+		t.Error(what)
+	}
+	if err := firstTry(t.Context(), s.addr); err != nil {
+		t.Errorf("after the attack, at the first try: %v", err)
+	}
+	s.stop()
+	after := leftIn(t, data)
+	t.Logf("put right: %v", after)
+	said := 0 // by bystanders, meanwhile
+	for _, p := range c.all {
+		said += len(p.said)
+	}
+	after.rows["entries"] -= said
+	after.asBefore(t, before)
+}
+
+// asBefore makes sure that nothing has grown by more than a tenth, but for a few that
+// the test itself has made.
+func (l left) asBefore(t *testing.T, before left) {
+	t.Helper()
+	for table, n := range l.rows {
+		if most := before.rows[table]*11/10 + 20; n > most {
+			t.Errorf("the server has %d %s and had %d, more than a tenth less", n, table, before.rows[table])
+		}
+	}
+	if l.disk > before.disk*11/10+1<<20 {
+		t.Errorf("the server has %d KiB on disk and had %d", l.disk>>10, before.disk>>10)
+	}
+}
+
+// importHistory gives a server something that it has kept for long.
+func importHistory(t *testing.T, data string) {
+	t.Helper()
+	var lines bytes.Buffer
+	user := randomUser().String()
+	at := time.Now().Add(-24 * time.Hour)
+	for i := range beforeIt {
+		_ = json.NewEncoder(&lines).Encode(map[string]any{"room": "history", "seq": i + 1, "id": protocol.NewID().String(), "user": user, "from": "historian",
+			"verified": true, "at": at.Add(time.Duration(i) * time.Second).UTC().Format(time.RFC3339Nano), "kind": "text", "text": fmt.Sprint("in the year ", i, " this was said")})
+	}
+	cmd := exec.Command(theChatd(t), "import", "--data", data)
+	cmd.Stdin = &lines
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("chatd import: %v\n%s", err, out)
+	}
+}
+
+// admin is chat, in plain lines, of a key that is an admin's.
+type admin struct {
+	*testing.T
+	file  string // the server's --admins-file
+	env   []string
+	chat  string
+	p     *tied.Process
+	help  map[string]bool // commands that /help names
+	typed int
+	used  map[string]int
+}
+
+func newAdmin(t *testing.T) *admin {
+	t.Helper()
+	home := t.TempDir()
+	a := &admin{T: t, file: filepath.Join(home, "admins"), chat: tied.Program(t, "chat"), help: map[string]bool{}, used: map[string]int{}}
+	a.env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home+"/config", "XDG_DATA_HOME="+home+"/data", "CHAT_SERVER=", "CHAT_ROOM=", "CHAT_NICK=")
+	id := exec.Command(a.chat, "id")
+	id.Env = a.env
+	out, err := id.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(a.file, []byte(strings.Fields(string(out))[1]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// join enters and reads /help.
+func (a *admin) join(addr string) {
+	a.Helper()
+	cmd := exec.Command(a.chat, "join", addr, "--plain", "--no-discovery", "--nick", "admin")
+	cmd.Env = a.env
+	a.p = tied.Run(a.T, cmd)
+	a.p.Await(`you are in #lobby`)
+	a.p.Say("/help")
+	a.p.Await(`//TEXT`)
+	for _, m := range regexp.MustCompile(`(?m)^(?:.* -- |\s+)/([a-z-]+)`).FindAllStringSubmatch(a.p.Output(), -1) {
+		a.help[m[1]] = true
+	}
+	for _, command := range []string{"rules", "droprules", "invites", "rooms", "delete-room", "purge", "free", "bans"} {
+		if !a.help[command] {
+			a.Logf("/help does not name /%s: what takes it is left", command)
+		}
+	}
+}
+
+// types types commands, but those that /help does not name, and returns what was printed
+// until all are answered.
+func (a *admin) types(lines ...string) (printed string) {
+	a.Helper()
+	from := len(a.p.Output())
+	for _, line := range lines {
+		command, _, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+		if !a.help[command] {
+			continue
+		}
+		a.p.Say(line)
+		a.typed++
+		a.used[command]++
+	}
+	a.p.Say("/bans") // nobody is, and answers come in order
+	a.p.Await(`-- nobody is banned`)
+	return a.p.Output()[from:]
+}
+
+// putRight drops what strangers have made. Their names and those of their rooms are what
+// the admin sees on the screen.
+func (a *admin) putRight() {
+	a.Helper()
+	a.types() // up to here it was read
+	for range 200 {
+		var lines []string
+		for _, m := range regexp.MustCompile(`(?m)^ +\d+ (\S+)$`).FindAllStringSubmatch(a.types("/rules"), -1) {
+			lines = append(lines, "/droprules "+m[1])
+		}
+		if len(lines) == 0 {
+			break
+		}
+		a.types(lines...)
+	}
+	strange := regexp.MustCompile(`#((?:vault|club|squat)-[a-z0-9]+)`)
+	for range 1000 {
+		rooms := map[string]bool{}
+		for _, m := range strange.FindAllStringSubmatch(a.types("/rooms"), -1) {
+			rooms["/delete-room "+m[1]] = true
+		}
+		if len(rooms) == 0 || !a.help["delete-room"] {
+			break
+		}
+		a.types(slices.Sorted(maps.Keys(rooms))...)
+	}
+	nicks := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\beve-[a-z0-9-]+`).FindAllString(a.p.Output(), -1) {
+		nicks[m] = true
+	}
+	for _, nick := range slices.Sorted(maps.Keys(nicks)) {
+		a.types("/purge "+nick, "/free "+nick)
+	}
+	if a.help["purge"] { // it goes on in steps
+		ctx, stop := context.WithTimeout(a.Context(), time.Minute)
+		defer stop()
+		a.waitForSpace(ctx)
+	}
+}
+
+// waitForSpace waits until no eve is found any more.
+func (a *admin) waitForSpace(ctx context.Context) {
+	for pause(ctx, time.Second) {
+		if !regexp.MustCompile(`<eve-`).MatchString(a.types("/search coins")) {
+			return
+		}
+	}
+	a.Error("what strangers said is still found, a minute after /purge")
+}
