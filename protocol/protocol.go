@@ -276,7 +276,8 @@
 //
 // A client that has sent nothing for 30 seconds sends a ping. A side that gets
 // no whole frame for 75 seconds, or whose write makes no way for 30, closes the
-// connection. Closing without a word is always allowed: nothing that was
+// connection. The server answers one ping a second at once, before requests that wait for
+// a rate limit; further ones in their turn. Closing without a word is always allowed: nothing that was
 // acknowledged is lost by it.
 //
 // Sources: RFC 9293 (TCP), RFC 8446 (TLS 1.3), RFC 9562 (UUIDv7), RFC 4648

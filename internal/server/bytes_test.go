@@ -51,7 +51,7 @@ func TestBytesOfPosts(t *testing.T) {
 				const size = 16 * kib
 				sent := make(chan time.Duration)
 				for range test.people {
-					ss := &session{srv: s, addr: netip.MustParseAddr(test.from), link: &link{share: address}, person: test.who(), ended: make(chan struct{}), slowed: time.Now().Add(1000 * time.Hour)}
+					ss := &session{srv: s, door: &lines{}, addr: netip.MustParseAddr(test.from), link: &link{share: address}, person: test.who(), ended: make(chan struct{}), slowed: time.Now().Add(1000 * time.Hour)}
 					go func() {
 						for time.Since(begin) < 48*time.Hour && ss.waitToPost(size) {
 							sent <- time.Since(begin)

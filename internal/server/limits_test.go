@@ -304,7 +304,7 @@ func TestWhoIsBusy(t *testing.T) {
 		s := &Server{limits: DefaultLimits}
 		address := new(share)
 		from := func(addr string) *session {
-			return &session{srv: s, addr: netip.MustParseAddr(addr), link: &link{share: address},
+			return &session{srv: s, door: &lines{}, addr: netip.MustParseAddr(addr), link: &link{share: address},
 				person: &person{own: new(allowance), guest: true}, ended: make(chan struct{})}
 		}
 		post := func(ss *session, times int) *session {

@@ -16,7 +16,8 @@
 // # Who runs, and who owns what
 //
 //   - One reader goroutine for each connection: it handles requests in order. Behind
-//     any but a post another one takes its place, on a small stack.
+//     any but a post another one takes its place, on a small stack. While it waits for a
+//     rate a second one reads on, answers pings and queues the rest.
 //   - As many workers as there are processors, while there is something to send; and
 //     one goroutine for each session that waits for its socket, or for entries from
 //     the log. Whichever of them sends for a session is its writer: there is one at a

@@ -26,6 +26,8 @@ type session struct {
 	unnamed bool      // it has the nick of a guest who has not yet asked for one; the reader's
 	slowed  time.Time // when slow was last said; the reader's
 	typed   time.Time // when typing was last passed on; the reader's
+	pinged  time.Time // when a ping was last answered at once; of whoever reads
+	ahead   bool      // the reader waits, and readOnly reads on; set by the reader, with mu held
 
 	mu      sync.Mutex
 	readOn  sync.Cond // the reader may go on
@@ -38,6 +40,11 @@ type session struct {
 	noticed map[string]struct{}    // direct talks that were told and not yet joined
 	topics  map[protocol.ID]uint32 // topic requests under way, by their post
 	bye     *protocol.Bye          // the last thing to say, if it has a code; nothing is read any more
+
+	waiting     []queued // read ahead of the reader
+	queuedBytes int
+	readEnded   bool // by readOnly, with readErr
+	readErr     error
 
 	measured  protocol.ID // the post whose commit is timed; zero: none
 	submitted time.Time   // when it was
@@ -94,12 +101,19 @@ func (ss *session) read() {
 		if m, err = ss.door.read(); err != nil {
 			break
 		}
-		ss.handle(m)
+		if !ss.pong(m) && !ss.take(m) {
+			return
+		}
 		if _, posts := m.(*protocol.Post); !posts && !ss.door.buffered() {
 			go ss.read()
 			return
 		}
 	}
+	ss.readingEnded(err)
+}
+
+// readingEnded ends the session when nothing more is to be read or handled.
+func (ss *session) readingEnded(err error) {
 	if answer := readError(err); answer != nil {
 		ss.reply(answer)
 	}
@@ -183,7 +197,7 @@ func (ss *session) posted(e *protocol.Entry, err error) {
 		ss.replies = encoders[kind](ss.replies, &protocol.Ack{ID: e.ID, Room: e.Room, Seq: e.Seq, At: e.At})
 	}
 	delete(ss.topics, e.ID)
-	ss.readOn.Signal()
+	ss.readOn.Broadcast()
 	ss.mu.Unlock()
 	ss.wake()
 	if err == nil && !ss.person.bound.Load() {

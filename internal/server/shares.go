@@ -187,8 +187,8 @@ func (ss *session) allowances() (own, common *allowance) {
 	return own, &ss.link.share.allowance
 }
 
-// waitFor lets the session wait until it may do something. What it has sent stays in
-// the socket meanwhile, so that order holds.
+// waitFor lets the session wait until it may do something. What it has sent
+// waits too, so that order holds, but for pings: see readAhead.
 func (ss *session) waitFor(a action) {
 	if a == posting {
 		ss.waitToPost(0)
@@ -239,6 +239,7 @@ func (ss *session) delay(now time.Time, wait time.Duration, why action) bool {
 	}
 	stats := &ss.srv.stats
 	stats.reached(exceeded[why])
+	ss.readAhead()
 	stats.slowed.Add(1)
 	defer stats.slowed.Add(-1)
 	for until := now.Add(wait); wait > 0; wait = time.Until(until) {

@@ -37,6 +37,7 @@ const (
 	limitText
 	limitPending
 	limitReplies
+	limitAhead
 	limitRules
 	limits
 )
@@ -47,7 +48,7 @@ var limitNames = [limits]string{
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
 	limitPosts: "posts", limitPostBytes: "post_bytes", limitDayBytes: "day_bytes", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
 	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
-	limitText: "text", limitPending: "pending", limitReplies: "replies", limitRules: "rules",
+	limitText: "text", limitPending: "pending", limitReplies: "replies", limitAhead: "ahead", limitRules: "rules",
 }
 
 // CommitBounds are the upper bounds of the buckets of Stats.Commits; the last bucket

@@ -106,7 +106,7 @@ func (ss *session) sendSome(mayWait bool) (then, error) {
 	ss.appendNews(&replies)
 	follows, bye := ss.follows, ss.bye
 	waiting := ss.pending.posts > 0
-	ss.readOn.Signal()
+	ss.readOn.Broadcast()
 	ss.mu.Unlock()
 
 	out := output{room: writeBytes, mayWait: mayWait}
