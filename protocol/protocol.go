@@ -153,6 +153,10 @@
 // nothing that was sent after it; the client connects again and sends from
 // there, so its lines keep their order.
 //
+// Where the server's disk is nearly full a post is refused with limit and a text, first
+// those of users who have posted very much, then those of fresh ones, then all. It is not
+// sent again automatically.
+//
 // A session is a bot's when its hello said so; its entries carry bot, and so does
 // a member who is in the room by such sessions alone. A bot does not answer bots,
 // and not itself. Should one do so all the same: what all the bots of a room post

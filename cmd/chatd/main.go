@@ -37,6 +37,7 @@ type options struct {
 	name, listen, data  string
 	memory              bool
 	keep                keepFlag
+	diskFloor           floorFlag
 	noDiscovery         bool
 	discoveryPort       uint16
 	discoveryInterfaces []string
@@ -139,6 +140,7 @@ CHATD_POST_RATE.`,
 	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key and log; without it one below the user's data directory, by name")
 	f.BoolVar(&o.memory, "memory", false, "keep what is said in memory only: it ends with the server")
 	f.Var(&o.keep, "keep", "remove the oldest entries for good: those over an `AGE` such as 12h or 30d,\nor whatever is more than a size such as 500MB or 10GB; off keeps everything")
+	f.Var(&o.diskFloor, "disk-floor", "refuse posts rather than leave less than this `SIZE` free where the log is, such as\n2GB; off uses all of the disk. Without it the larger of 1 GiB and 5 % stays free,\nbut no more than 10 %")
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram, where that is unwelcome: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
 	f.StringSliceVar(&o.discoveryInterfaces, "discovery-interface", nil, "`NAME`,… of the only network interfaces to announce on")
@@ -194,6 +196,34 @@ func (k *keepFlag) Set(s string) (err error) {
 
 func (k *keepFlag) Type() string { return "string" }
 
+// floorFlag is the value of --disk-floor: bytes; 0: the default; below 0: off.
+type floorFlag int64
+
+func (f *floorFlag) Set(s string) error {
+	size, err := roomlog.ParseKeep(s)
+	switch {
+	case err != nil || size.Age > 0:
+		return fmt.Errorf("%q is no size of at least 1MB, such as 500MB or 10GB, and not off", s)
+	case size.Bytes == 0:
+		*f = -1
+	default:
+		*f = floorFlag(size.Bytes)
+	}
+	return nil
+}
+
+func (f *floorFlag) String() string {
+	switch {
+	case *f == 0:
+		return ""
+	case *f < 0:
+		return "off"
+	}
+	return roomlog.Keep{Bytes: int64(*f)}.String()
+}
+
+func (f *floorFlag) Type() string { return "string" }
+
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -223,7 +253,7 @@ func serveUntilSignal(o options, logger *slog.Logger, stdout io.Writer) error {
 		return err
 	}
 	s, err := serve.Start(serve.Config{
-		Name: o.name, Listen: o.listen, Data: data, Memory: o.memory, Keep: o.keep.Keep, NoDiscovery: o.noDiscovery, PostRate: o.postRate,
+		Name: o.name, Listen: o.listen, Data: data, Memory: o.memory, Keep: o.keep.Keep, DiskFloor: int64(o.diskFloor), NoDiscovery: o.noDiscovery, PostRate: o.postRate,
 		Webhook: o.webhook, Metrics: o.metrics, PerAddress: o.perAddress, AdminsFile: o.adminsFile, PassphraseFile: o.passphraseFile, NoGuests: o.noGuests,
 		Discovery: discovery.Config{Port: int(o.discoveryPort), Interfaces: o.discoveryInterfaces},
 		Software:  serve.Software(), Logger: logger,

@@ -38,7 +38,7 @@
 //	415 media_type    another Content-Type, charset or Content-Encoding
 //	429 slow, limit   too much for this token, too many wrong ones, or too much of this room's
 //	                  bots without a person's word: Retry-After says how long to wait
-//	503 unavailable, shutting_down, busy   for now: Retry-After
+//	503 unavailable, shutting_down, busy   for now, such as where the disk is nearly full: Retry-After
 //
 // # Bounds
 //
@@ -55,7 +55,8 @@
 //
 //	GET /metrics     numbers, in Prometheus' text format 0.0.4; names begin with lanchat_
 //	GET /healthz     200 as long as the process answers
-//	GET /readyz      200 when the server listens and its log takes entries; 503 says why not
+//	GET /readyz      200 when the server listens and its log takes entries; 503 says why not.
+//	                 The text of a 200 says so when the disk is nearly full, before posts are refused
 //	GET /debug/pprof/…   Go's profiles
 //
 // No label has a value that others could choose: no rooms, nicks or addresses.

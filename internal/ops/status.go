@@ -102,7 +102,11 @@ func (p *Status) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 			say(http.StatusServiceUnavailable, "not ready: "+err.Error())
 			return
 		}
-		say(http.StatusOK, "ready")
+		ready := "ready"
+		if text := p.stats().DiskNotice; text != "" {
+			ready += ". " + text
+		}
+		say(http.StatusOK, ready)
 	case isProfile && (profile == "" || profile[0] == '/'):
 		p.profile(out, r, strings.TrimPrefix(profile, "/"))
 	default:
@@ -209,6 +213,11 @@ func (p *Status) metrics() *exposition {
 	gauge("lanchat_slowed_sessions", "Sessions that wait because of a rate.", float64(s.Slowed))
 	gauge("lanchat_people", "People in a room.", float64(s.People))
 	gauge("lanchat_rooms", "Rooms with people in them.", float64(s.Rooms))
+
+	if s.DiskFloor > 0 {
+		gauge("lanchat_disk_free_bytes", "Bytes that are free where the log is.", float64(s.DiskFree))
+		gauge("lanchat_disk_floor_bytes", "Bytes of them that stay free: below it posts are refused.", float64(s.DiskFloor))
+	}
 
 	counter("lanchat_connections_accepted_total", "Connections that came.", s.Accepted)
 	counter("lanchat_received_bytes_total", "Bytes read from connections, TLS included.", s.BytesIn)

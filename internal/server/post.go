@@ -46,7 +46,10 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Text }
 
 // retryNote is when to post again where the log takes nothing.
-const retryNote = 2 * time.Second
+const (
+	retryNote = 2 * time.Second
+	retryFull = time.Minute // and where the disk is nearly full
+)
 
 // Post adds a note to a room, with the checks that a session's posts go through,
 // and returns once it is durable. What it does not take is a *Refusal. When ctx
@@ -68,10 +71,10 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 		r.RetryAfter = max(r.RetryAfter, wait)
 		return Noted{}, r
 	}
-	if wait := s.mayNote(e); wait > 0 {
-		r := refusal(errNotePace)
-		r.RetryAfter = wait
-		return Noted{}, r
+	if r := s.mayNote(e); r != nil {
+		if known, found, _ := s.log.Find(ctx, e.ID); !found || known.User != e.User {
+			return Noted{}, r
+		}
 	}
 	type outcome struct {
 		entry protocol.Entry
@@ -98,21 +101,23 @@ func (s *Server) Post(ctx context.Context, n Note) (Noted, error) {
 	}
 }
 
-var errNotePace = protocol.Errorf(protocol.CodeLimit, "too many bytes for this token; post again later")
-
-// mayNote says how long a note's user may not yet post it; 0: it counts as posted. Its
-// paces are those of a known user: whoever runs the server has made the token.
-func (s *Server) mayNote(e *protocol.Entry) time.Duration {
+// mayNote reports why a note may not be posted now; nil: it counts as posted. Its user has
+// the paces of a known one: whoever runs the server has made the token.
+func (s *Server) mayNote(e *protocol.Entry) *Refusal {
 	share := s.users.hold(e.User, math.MaxInt)
 	defer s.users.drop(e.User)
 	paces := s.limits.postPaces(true, 1)
 	paces[posting] = pace{maxBytes, maxBytes} // the webhook's own
-	wait, why := share.allowance.post(time.Now(), &paces, e.MaxSize())
-	if wait > 0 {
+	now := time.Now()
+	if err := s.spaceFor(e.MaxSize(), true, func() bool { return share.allowance.isOverDay(now, &paces) }); err != nil {
+		return &Refusal{Code: string(protocol.CodeUnavailable), Text: err.Error(), RetryAfter: retryFull}
+	}
+	if wait, why := share.allowance.post(now, &paces, e.MaxSize()); wait > 0 {
 		share.allowance.refund(e.MaxSize())
 		s.stats.reached(exceeded[why])
+		return &Refusal{Code: string(protocol.CodeLimit), Text: "these are too many bytes for this token: post again later", RetryAfter: wait}
 	}
-	return wait
+	return nil
 }
 
 // CheckNote reports why notes of this nick could not be posted to this room.

@@ -78,8 +78,12 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 	if err := ss.mayPostNow(m.Room, m.ID); err != nil {
 		return nil, err
 	}
-	return &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
-		Kind: kind, Text: text, Target: m.Target}, nil
+	e := &protocol.Entry{ID: m.ID, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
+		Kind: kind, Text: text, Target: m.Target}
+	if err := ss.hasSpace(e); err != nil && !ss.said(m) {
+		return nil, err
+	}
+	return e, nil
 }
 
 // mayChange reports why an edit, a delete or a reaction is refused.

@@ -296,6 +296,9 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 	}
 	e := &protocol.Entry{ID: id, Room: m.Room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: ss.bot,
 		Kind: protocol.KindTopic, Text: topic}
+	if err := ss.hasSpace(e); err != nil {
+		return err
+	}
 	ss.submit(e, func() {
 		if ss.topics == nil {
 			ss.topics = map[protocol.ID]uint32{}

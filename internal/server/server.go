@@ -79,6 +79,9 @@ type Config struct {
 	Secret   func() *passphrase.Secret
 	NoGuests bool
 	Logger   *slog.Logger // nil: none
+	// Disk is asked about once a second for the bytes that are free where the log is, and
+	// how many are to stay free; nil: nothing is refused for want of space.
+	Disk func() (free, floor int64, err error)
 	// OnPeople hears of the number of people present whenever it changes. It
 	// must not block.
 	OnPeople func(int)
@@ -103,6 +106,7 @@ type Server struct {
 	stats     stats
 	logFails  atomic.Pointer[failure] // nil: the newest post is in the log
 	noise     noise
+	disk      disk
 	searches  chan struct{} // one for each that runs
 
 	mu         sync.Mutex
@@ -147,6 +151,8 @@ func New(cfg Config) *Server {
 	s.searches = make(chan struct{}, s.limits.Searches)
 	s.users.limits, s.users.people = &s.limits, 1
 	s.addresses.limits, s.addresses.people = &s.limits, s.limits.AddressShare
+	s.disk.ask = cfg.Disk
+	s.lookAtDisk()
 	s.log.Follow(s.committed)
 	return s
 }
@@ -172,6 +178,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.presence.run(presenceCtx) })
 	background.Go(func() { s.people.bindNicks(presenceCtx) })
+	if s.disk.ask != nil {
+		background.Go(func() { s.watchDisk(presenceCtx) })
+	}
 	served := make(chan struct{})
 	background.Go(func() {
 		select {

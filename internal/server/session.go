@@ -84,6 +84,7 @@ func (ss *session) serve() {
 	} else {
 		ss.srv.arrivals.note(ss)
 		ss.tellDirects()
+		ss.tellDisk()
 	}
 	go ss.read()
 }

@@ -64,6 +64,14 @@ func (a *allowance) refund(bytes int) {
 	a[daily].tokens += float64(bytes)
 }
 
+// isOverDay reports whether more than the day's bytes are used up.
+func (a *allowance) isOverDay(now time.Time, p *postPaces) bool {
+	a[posting].mu.Lock()
+	defer a[posting].mu.Unlock()
+	a[daily].fill(now, p[daily])
+	return a[daily].tokens < 0
+}
+
 func (a *allowance) unused(now time.Time, l *Limits, people int) bool {
 	for kind := range a {
 		pace := l.pace(action(kind))
@@ -229,6 +237,15 @@ func (ss *session) waitToPost(bytes int) bool {
 func (ss *session) postPaces() (own, shared postPaces) {
 	l := &ss.srv.limits
 	return l.postPaces(ss.person.known.Load(), 1), l.postPaces(!ss.person.guest, l.AddressShare)
+}
+
+// isOverDay reports whether the user, or the address, has posted more than the bytes of
+// a day.
+func (ss *session) isOverDay() bool {
+	now := time.Now()
+	own, common := ss.allowances()
+	paces, shared := ss.postPaces()
+	return own.isOverDay(now, &paces) || common != nil && common.isOverDay(now, &shared)
 }
 
 // delay lets the session wait, and tells it so. It is false where the session has ended

@@ -22,6 +22,7 @@ const (
 	limitPosts
 	limitPostBytes
 	limitDayBytes
+	limitDisk
 	limitBots
 	limitRequests
 	limitPages
@@ -46,7 +47,7 @@ const (
 var limitNames = [limits]string{
 	limitConnections: "connections", limitAddressConns: "address_connections", limitArrivals: "arrivals",
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
-	limitPosts: "posts", limitPostBytes: "post_bytes", limitDayBytes: "day_bytes", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
+	limitPosts: "posts", limitPostBytes: "post_bytes", limitDayBytes: "day_bytes", limitDisk: "disk", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
 	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
 	limitText: "text", limitPending: "pending", limitReplies: "replies", limitAhead: "ahead", limitRules: "rules",
 }
@@ -102,6 +103,10 @@ type Stats struct {
 	People      int            // who are in a room
 	Rooms       int            // that somebody is in
 	Slowed      int            // sessions that a rate makes wait
+	// The space for the log, and what of it is to stay free; 0: it is not known. DiskNotice
+	// says that it is short and who cannot post for that; empty: it is enough.
+	DiskFree, DiskFloor int64
+	DiskNotice          string
 
 	// What was since it began.
 	Accepted   uint64            // connections
@@ -137,6 +142,12 @@ func (s *Server) Stats() Stats {
 	for i := range c.commits {
 		st.Commits[i] = c.commits[i].Load()
 	}
+	s.disk.mu.Lock()
+	st.DiskFree, st.DiskFloor = s.disk.free, s.disk.floor
+	if text := s.disk.notice.Load(); text != nil {
+		st.DiskNotice = *text
+	}
+	s.disk.mu.Unlock()
 	s.mu.Lock()
 	st.Connections = len(s.conns)
 	for _, ss := range s.conns {
@@ -165,6 +176,9 @@ func (s *Server) Ready() error {
 	s.mu.Unlock()
 	if !listens {
 		return errors.New("the server does not listen")
+	}
+	if diskLevel(s.disk.level.Load()) == diskNobody {
+		return errors.New(*s.disk.notice.Load())
 	}
 	now := time.Now()
 	if f := s.logFails.Load(); f != nil && now.Sub(f.at) < failsFor {

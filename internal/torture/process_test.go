@@ -56,7 +56,7 @@ func (p *process) key() identity.Fingerprint {
 // begin starts the program. The channel is closed when it has said that it is
 // ready, or has ended.
 func (p *process) begin() (ready <-chan struct{}, err error) {
-	p.cmd = exec.Command(p.bin, "--name", "Torture", "--listen", p.at, "--data", p.data, "--no-discovery", "--post-rate", "1000000", "--log-level", "error")
+	p.cmd = exec.Command(p.bin, "--name", "Torture", "--listen", p.at, "--data", p.data, "--no-discovery", "--post-rate", "1000000", "--disk-floor", "off", "--log-level", "error")
 	p.errs.Reset()
 	p.cmd.Stderr = &p.errs
 	out, err := p.cmd.StdoutPipe()

@@ -23,6 +23,7 @@ import (
 
 	"lanchat/discovery"
 	"lanchat/internal/access"
+	"lanchat/internal/diskspace"
 	"lanchat/internal/identity"
 	"lanchat/internal/passphrase"
 	"lanchat/internal/roomlog"
@@ -40,6 +41,7 @@ type Config struct {
 	Data        string // the directory of this server's key and log
 	Memory      bool   // keep the log in memory: it ends with the server
 	Keep        roomlog.Keep
+	DiskFloor   int64 // bytes of the file system of Data that stay free; 0: see diskspace.Space.Floor; below 0: none
 	NoDiscovery bool
 	Discovery   discovery.Config
 	PostRate    int                    // 0: the default
@@ -127,7 +129,7 @@ func Start(cfg Config) (*Server, error) {
 	var announcer atomic.Pointer[discovery.Announcer]
 	engine := server.New(server.Config{
 		Name: cfg.Name, Software: cfg.Software, Log: s.log, Rules: rules, TLS: id.ServerTLS(), Logger: cfg.Logger,
-		Limits: server.Limits{PostRate: cfg.PostRate, AddressConns: cfg.PerAddress}, Secret: s.secret.Load, NoGuests: cfg.NoGuests,
+		Limits: server.Limits{PostRate: cfg.PostRate, AddressConns: cfg.PerAddress}, Secret: s.secret.Load, NoGuests: cfg.NoGuests, Disk: cfg.disk(),
 		OnPeople: func(n int) {
 			if a := announcer.Load(); a != nil {
 				a.SetPeople(n)
@@ -172,6 +174,21 @@ func (cfg *Config) flags() (f discovery.Flags) {
 		f |= discovery.FlagNoGuests
 	}
 	return f
+}
+
+// disk asks for the space where the log is; nil: none need stay free.
+func (cfg *Config) disk() func() (free, floor int64, err error) {
+	if cfg.Memory || cfg.DiskFloor < 0 {
+		return nil
+	}
+	dir, floor := cfg.Data, cfg.DiskFloor
+	return func() (int64, int64, error) {
+		space, err := diskspace.Of(dir)
+		if floor > 0 {
+			return space.Free, floor, err
+		}
+		return space.Free, space.Floor(), err
+	}
 }
 
 func openLog(cfg Config) (roomlog.Log, error) {
