@@ -187,11 +187,9 @@ func TestDataDirectory(t *testing.T) {
 	t.Parallel()
 	old, today := builds(t)
 	l := fill(t, old)
-	sameEntries(t, l.export, today.manage(t, "", "export", "--data", l.data, "--direct"))
-
 	hook := tied.FreePort(t)
 	srv := today.serve(t, l.addr, l.data, "--admins-file", l.admins, "--webhook", hook)
-	sameEntries(t, l.export, today.manage(t, "", "export", "--data", l.data, "--direct"))
+	sameEntries(t, l.export, today.manage(t, "", "export", "--data", l.data, "--direct")) // which takes a log that was opened once
 
 	p := l.ann.dials(l.addr, protocol.DefaultRoom, "attic")
 	for _, tt := range []struct {
