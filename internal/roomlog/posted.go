@@ -65,10 +65,13 @@ func (s *SQLite) Posted(ctx context.Context, q Posted) (entries []protocol.Entry
 		copy(t.ID[:], target)
 		e.Guest, e.Bot, e.Gone, t.Gone = flags&flagGuest != 0, flags&flagBot != 0, flags&flagGone != 0, targetFlags&flagGone != 0
 		s.mu.RLock()
-		if r := s.byRoom[room]; r != nil {
+		if r := s.byRoom[room]; r != nil && e.Seq > r.base {
 			e.Room = r.info.Name
 		}
 		s.mu.RUnlock()
+		if e.Room == "" { // removed with its room
+			continue
+		}
 		if e, takes := toPurge(&e, &t, standing); takes && !seen[e.ID] && e.At >= nanos(q.Since[e.User]) {
 			seen[e.ID] = true
 			entries = append(entries, e)

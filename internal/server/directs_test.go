@@ -58,7 +58,7 @@ func TestDirectTalksAtConnect(t *testing.T) {
 	rooms := openTalks(t, store, user, 610)
 	s, addr := startTLS(t, func(c *Config) {
 		c.Log.Close()
-		c.Log = roomlog.Local(store)
+		c.Log, c.Limits.OwnRooms = roomlog.Local(store), DefaultLimits.Rooms
 	})
 	read := rooms[605]
 	if _, err := store.SetMarker(user, read, 1); err != nil {

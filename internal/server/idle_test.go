@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"lanchat/internal/roomlog"
 	"lanchat/protocol"
 )
 
@@ -46,7 +47,7 @@ func TestACrowdIsToldLittle(t *testing.T) {
 	s, addr := start(t)
 	ann := connect(t, addr, "ann")
 	ann.join("lobby", 0)
-	r := s.open("lobby")
+	r := s.open("lobby", roomlog.Maker{})
 	for i := range 4 * crowdFrom {
 		p := &person{user: randomUser()}
 		nick := fmt.Sprint("p", i)

@@ -34,7 +34,10 @@ type Limits struct {
 	Text         int // bytes of an entry's text
 	Rooms        int // rooms in which one user may be, without direct talks that others opened
 	Directs      int // direct talks that others opened, in which one session is
-	AllRooms     int // rooms on this server, direct talks included
+	AllRooms     int // rooms on this server
+	AllDirects   int // direct talks on this server
+	OwnRooms     int // rooms that one user has made, or all guests of an address
+	OwnDirects   int // direct talks that one user has opened
 	Pending      int // posts of one session that are not yet committed
 	PendingBytes int // the same, in bytes
 	SocketBytes  int // bytes that the kernel holds for one connection, in each direction
@@ -81,6 +84,9 @@ var DefaultLimits = Limits{
 	Rooms:        100,
 	Directs:      200,
 	AllRooms:     10_000,
+	AllDirects:   50_000,
+	OwnRooms:     50,
+	OwnDirects:   500,
 	Pending:      1_024,
 	PendingBytes: 1 << 20,
 	SocketBytes:  256 << 10,

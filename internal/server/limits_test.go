@@ -153,6 +153,22 @@ func TestEachLimit(t *testing.T) {
 			p.join("one", 0)
 			p.fails(protocol.CodeLimit, &protocol.Join{Ref: 1, Room: "two"})
 		}},
+		{"all_directs", Limits{AllDirects: 1}, func(t target, s *Server) {
+			p := connectTLS(t, t.addr, newKey(t), "cid")
+			p.join(protocol.DirectRoom(p.welcome.User, protocol.UserID{1}), 0)
+			p.fails(protocol.CodeLimit, &protocol.Join{Ref: 1, Room: protocol.DirectRoom(p.welcome.User, protocol.UserID{2})})
+		}},
+		{"own_rooms", Limits{OwnRooms: 2}, func(t target, s *Server) {
+			p := connectTLS(t, t.addr, newKey(t), "cid")
+			p.join("one", 0)
+			p.join("two", 0)
+			p.fails(protocol.CodeLimit, &protocol.Join{Ref: 1, Room: "three"})
+		}},
+		{"own_directs", Limits{OwnDirects: 1}, func(t target, s *Server) {
+			p := connectTLS(t, t.addr, newKey(t), "cid")
+			p.join(protocol.DirectRoom(p.welcome.User, protocol.UserID{1}), 0)
+			p.fails(protocol.CodeLimit, &protocol.Join{Ref: 1, Room: protocol.DirectRoom(p.welcome.User, protocol.UserID{2})})
+		}},
 		{"text", Limits{Text: 100}, func(t target, s *Server) {
 			p := connect(t, t.addr, "cid")
 			p.join("lobby", 0)

@@ -50,7 +50,7 @@ func (ss *session) moderate(m *protocol.Moderate) error {
 		if err := s.mayMakePrivate(ss, m.Room); err != nil {
 			return err
 		}
-	} else if err := s.rules.May(ss.person.who(), m.Do, m.Room); err != nil {
+	} else if err := s.rules.May(ss.person.who(), m.Do, m.Room); err != nil && (m.Do != protocol.ModDeleteRoom || !ss.mayDeleteOwn(m.Room)) {
 		return err
 	} else if do.inRoom && !s.exists(m.Room) {
 		return errNoRoom
@@ -89,7 +89,7 @@ func (s *Server) mayMakePrivate(by *session, room string) error {
 	if by.person.guest {
 		return protocol.Errorf(protocol.CodeForbidden, "a private room takes a key, and guests have none: come with chat join")
 	}
-	if err := s.mayOpen(room); err != nil {
+	if err := s.mayOpen(room, by); err != nil {
 		return err
 	}
 	return by.mayMake(room)
@@ -119,27 +119,28 @@ func init() { // not a literal: carrying out reads the table
 		text         int
 		carryOut     func(*deed) (string, error)
 	}{
-		protocol.DeedKick:     {true, true, reasonMax, (*deed).kick},
-		protocol.DeedMute:     {true, true, reasonMax, (*deed).mute},
-		protocol.DeedUnmute:   {true, true, reasonMax, (*deed).unmute},
-		protocol.DeedOp:       {true, true, reasonMax, (*deed).op},
-		protocol.DeedDeop:     {true, true, reasonMax, (*deed).op},
-		protocol.DeedLock:     {true, false, reasonMax, (*deed).lock},
-		protocol.DeedUnlock:   {true, false, reasonMax, (*deed).lock},
-		protocol.DeedSlow:     {true, false, reasonMax, (*deed).slow},
-		protocol.DeedPrivate:  {true, false, reasonMax, (*deed).private},
-		protocol.DeedPublic:   {true, false, reasonMax, (*deed).public},
-		protocol.DeedUninvite: {true, true, reasonMax, (*deed).uninvite},
-		protocol.ModInvite:    {true, true, reasonMax, (*deed).invite},
-		protocol.ModInvites:   {false, false, reasonMax, (*deed).invites},
-		protocol.ModRevoke:    {false, false, reasonMax, (*deed).revoke},
-		protocol.ModRules:     {false, false, reasonMax, (*deed).listRules},
-		protocol.ModDropRules: {false, false, reasonMax, (*deed).dropRules},
-		protocol.DeedBan:      {false, false, reasonMax, (*deed).ban},
-		protocol.DeedUnban:    {false, false, reasonMax, (*deed).unban},
-		protocol.DeedBans:     {false, false, 0, (*deed).bans},
-		protocol.DeedAnnounce: {false, false, announceMax, (*deed).announce},
-		protocol.ModPurge:     {false, false, 0, (*deed).purge},
+		protocol.DeedKick:      {true, true, reasonMax, (*deed).kick},
+		protocol.DeedMute:      {true, true, reasonMax, (*deed).mute},
+		protocol.DeedUnmute:    {true, true, reasonMax, (*deed).unmute},
+		protocol.DeedOp:        {true, true, reasonMax, (*deed).op},
+		protocol.DeedDeop:      {true, true, reasonMax, (*deed).op},
+		protocol.DeedLock:      {true, false, reasonMax, (*deed).lock},
+		protocol.DeedUnlock:    {true, false, reasonMax, (*deed).lock},
+		protocol.DeedSlow:      {true, false, reasonMax, (*deed).slow},
+		protocol.DeedPrivate:   {true, false, reasonMax, (*deed).private},
+		protocol.DeedPublic:    {true, false, reasonMax, (*deed).public},
+		protocol.DeedUninvite:  {true, true, reasonMax, (*deed).uninvite},
+		protocol.ModInvite:     {true, true, reasonMax, (*deed).invite},
+		protocol.ModInvites:    {false, false, reasonMax, (*deed).invites},
+		protocol.ModRevoke:     {false, false, reasonMax, (*deed).revoke},
+		protocol.ModRules:      {false, false, reasonMax, (*deed).listRules},
+		protocol.ModDropRules:  {false, false, reasonMax, (*deed).dropRules},
+		protocol.ModDeleteRoom: {true, false, reasonMax, (*deed).deleteRoom},
+		protocol.DeedBan:       {false, false, reasonMax, (*deed).ban},
+		protocol.DeedUnban:     {false, false, reasonMax, (*deed).unban},
+		protocol.DeedBans:      {false, false, 0, (*deed).bans},
+		protocol.DeedAnnounce:  {false, false, announceMax, (*deed).announce},
+		protocol.ModPurge:      {false, false, 0, (*deed).purge},
 	}
 }
 
@@ -168,6 +169,7 @@ func (d *deed) post(room string, kind protocol.Kind, text string) {
 			d.logger.Error("a deed was done and could not be told", "do", string(d.m.Do), "room", room, "err", err)
 		}
 	})
+	poster.From = d.by.poster.From
 	// Its error is that the server stops.
 	_ = poster.Submit(protocol.Entry{ID: protocol.NewID(), Room: room, User: p.user, Nick: p.name(), Guest: p.guest, Bot: d.by.bot, Kind: kind, Text: text})
 }
@@ -325,6 +327,7 @@ func (d *deed) private() (string, error) {
 		}
 		return "", err
 	}
+	d.settle(d.m.Room, d.by.roomMaker())
 	d.set()
 	d.review(d.m.Room)
 	if d.makes {
@@ -343,6 +346,7 @@ func (d *deed) public() (string, error) {
 	if err := d.made().SetPrivate(d.m.Room, false); err != nil {
 		return "", err
 	}
+	d.settle(d.m.Room, d.by.roomMaker())
 	d.set()
 	d.tell("has made this room public")
 	return "#" + d.m.Room + " is public: everybody can read all that was said in it", nil

@@ -153,7 +153,7 @@ func (s *Server) noteEntry(n Note) (*protocol.Entry, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errNoText
 	}
-	if err := s.mayOpen(n.Room); err != nil {
+	if err := s.mayOpen(n.Room, nil); err != nil {
 		return nil, err
 	}
 	nick, err := s.people.free(wanted, n.User)

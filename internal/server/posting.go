@@ -13,6 +13,9 @@ import (
 // post submits an entry. Its answer comes when the log has it.
 func (ss *session) post(m *protocol.Post) {
 	e, err := ss.entry(m)
+	if err == nil {
+		err = ss.submit(e, nil)
+	}
 	if isPassing(err) {
 		ss.mu.Lock()
 		ss.sendAway(err) // as where the log refuses it: nothing behind it is taken
@@ -25,9 +28,7 @@ func (ss *session) post(m *protocol.Post) {
 		answer.ID = m.ID
 		ss.waitFor(asking)
 		ss.reply(&answer)
-		return
 	}
-	ss.submit(e, nil)
 }
 
 // entry checks a post and makes an entry of it.
@@ -73,6 +74,9 @@ func (ss *session) entry(m *protocol.Post) (*protocol.Entry, error) {
 		return nil, err
 	}
 	if err := ss.mayPostDirect(f.room); err != nil && !ss.said(m) {
+		return nil, err
+	}
+	if err := ss.mayFill(f.room); err != nil {
 		return nil, err
 	}
 	if err := ss.mayPostNow(m.Room, m.ID); err != nil {
@@ -125,15 +129,20 @@ func (ss *session) said(m *protocol.Post) bool {
 // submit hands an entry to the log, as fast as the rate limit lets it. What comes in
 // masses is in no hurry: twenty of those who post it are one commit then, and one write
 // to each who hears it, in place of twenty, and what others say does not wait behind it.
-func (ss *session) submit(e *protocol.Entry, before func()) {
+// It fails where the session has been put out of the room while it waited.
+func (ss *session) submit(e *protocol.Entry, before func()) error {
 	if !ss.waitToPost(e.MaxSize()) {
-		return
+		return nil
 	}
 	hand := ss.poster.Submit
 	if ss.isBusy() {
 		hand = ss.poster.SubmitLater
 	}
 	ss.mu.Lock()
+	if ss.following(e.Room) == nil {
+		ss.mu.Unlock()
+		return errPutOut
+	}
 	if before != nil {
 		before()
 	}
@@ -147,4 +156,5 @@ func (ss *session) submit(e *protocol.Entry, before func()) {
 		ss.posted(e, err)
 		ss.end(shuttingDown(time.Second))
 	}
+	return nil
 }

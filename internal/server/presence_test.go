@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"lanchat/internal/roomlog"
 	"lanchat/protocol"
 )
 
@@ -70,7 +71,7 @@ func TestPresenceOfWhoFellBehind(t *testing.T) {
 	ann.join("lobby", 0)
 	ann.send(&protocol.Ping{N: 1})
 	any1[*protocol.Pong](ann)
-	r := s.open("lobby")
+	r := s.open("lobby", roomlog.Maker{})
 	for range 2 * eventTailBytes / 20 { // typing notes, while the writer cannot look
 		r.event(&protocol.Typing{Room: "lobby", Nick: "x"}, "")
 	}

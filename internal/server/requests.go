@@ -132,6 +132,9 @@ func (ss *session) mayFollow(room string) error {
 	if wait := ss.srv.kicks.left(time.Now(), room, ss); wait > 0 {
 		return protocol.Errorf(protocol.CodeForbidden, "you were put out of this room: come again in %s", spoken(wait))
 	}
+	if ss.srv.isRemoving(room) {
+		return errRemoving
+	}
 	return nil
 }
 
@@ -170,7 +173,7 @@ func (ss *session) joinRoom(m *protocol.Join, replay func(head uint64) uint64) e
 		ss.srv.stats.reached(limitRooms)
 		return protocol.Errorf(protocol.CodeLimit, "you are in %d rooms, which is the limit; leave one first", n)
 	}
-	if err := ss.srv.mayOpen(m.Room); err != nil {
+	if err := ss.srv.mayOpen(m.Room, ss); err != nil {
 		return err
 	}
 	if err := ss.mayMake(m.Room); err != nil {
@@ -290,6 +293,9 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 	if err := ss.mayPostDirect(f.room); err != nil {
 		return err
 	}
+	if err := ss.mayFill(f.room); err != nil {
+		return err
+	}
 	id := protocol.NewID()
 	if err := ss.mayPostNow(m.Room, id); err != nil {
 		return err
@@ -299,13 +305,12 @@ func (ss *session) setTopic(m *protocol.Topic) error {
 	if err := ss.hasSpace(e); err != nil {
 		return err
 	}
-	ss.submit(e, func() {
+	return ss.submit(e, func() {
 		if ss.topics == nil {
 			ss.topics = map[protocol.ID]uint32{}
 		}
 		ss.topics[e.ID] = m.Ref
 	})
-	return nil
 }
 
 // listRooms lists the rooms that have entries and those that somebody is in,

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lanchat/internal/roomlog"
 	"lanchat/protocol"
 )
 
@@ -18,6 +19,7 @@ type room struct {
 	// eventHead numbers presence and typing messages, which are not kept.
 	eventHead atomic.Uint64
 
+	bare   atomic.Bool  // there is no entry of it in the log, or the committer has not told yet
 	last   atomic.Int64 // when the newest entry was said, as in protocol.Entry
 	direct bool         // it is a direct talk
 
@@ -71,14 +73,14 @@ type follow struct {
 }
 
 // open returns the room with its lock held, making it when nobody follows it
-// yet. The caller adds a follower or calls closeIfEmpty.
-func (s *Server) open(name string) *room {
+// yet. The caller adds a follower or calls closeIfEmpty. by is who goes there.
+func (s *Server) open(name string, by roomlog.Maker) *room {
 	for {
 		s.roomsMu.RLock()
 		r := s.rooms[name]
 		s.roomsMu.RUnlock()
 		if r == nil {
-			r = s.makeRoom(name)
+			r = s.makeRoom(name, by)
 		}
 		r.mu.Lock()
 		if !r.gone {
@@ -88,7 +90,7 @@ func (s *Server) open(name string) *room {
 	}
 }
 
-func (s *Server) makeRoom(name string) *room {
+func (s *Server) makeRoom(name string, by roomlog.Maker) *room {
 	s.roomsMu.Lock()
 	defer s.roomsMu.Unlock()
 	if r := s.rooms[name]; r != nil {
@@ -96,7 +98,7 @@ func (s *Server) makeRoom(name string) *room {
 	}
 	// Reading the log under the lock: an entry that is committed from here on
 	// finds the room, one before is in what the log says.
-	info, _ := s.log.Room(name)
+	info, kept := s.log.Room(name)
 	r := &room{srv: s, name: name, topic: info.Topic, members: map[protocol.UserID]*member{}, changed: map[protocol.UserID]*person{}}
 	r.head.Store(info.Head)
 	r.last.Store(info.Last)
@@ -104,6 +106,10 @@ func (s *Server) makeRoom(name string) *room {
 		r.opener = info.Maker.User
 	}
 	s.rooms[name] = r
+	if !kept {
+		r.bare.Store(true)
+		s.bare.add(name, by, s.bare.rooms[name].private)
+	}
 	return r
 }
 
@@ -116,6 +122,9 @@ func (r *room) closeIfEmpty() {
 	r.srv.roomsMu.Lock()
 	defer r.srv.roomsMu.Unlock()
 	delete(r.srv.rooms, r.name)
+	if !r.srv.bare.rooms[r.name].private {
+		r.srv.bare.drop(r.name)
+	}
 }
 
 // add adds a follower. r.mu is held.

@@ -119,6 +119,9 @@ type Server struct {
 
 	roomsMu sync.RWMutex
 	rooms   map[string]*room // those that somebody follows
+	bare    bareRooms
+	// removals are the rooms that are being removed: nobody may follow them.
+	removals map[string]struct{}
 
 	deeds     sync.Mutex // held while a deed is carried out; taken before all others
 	kicks     kicks
@@ -143,7 +146,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		rules: cfg.Rules,
 		cfg:   cfg, log: cfg.Log, logger: cfg.Logger, limits: cfg.Limits.orDefaults(),
-		conns: map[net.Conn]*session{}, rooms: map[string]*room{},
+		conns: map[net.Conn]*session{}, rooms: map[string]*room{}, removals: map[string]struct{}{},
 		presence: newPresence(), reading: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), tries: newTries(time.Now),
 	}
 	s.people, s.fanout.srv = newPeople(s), s
@@ -153,6 +156,10 @@ func New(cfg Config) *Server {
 	s.addresses.limits, s.addresses.people = &s.limits, s.limits.AddressShare
 	s.disk.ask = cfg.Disk
 	s.lookAtDisk()
+	s.bare.rooms = map[string]bareRoom{}
+	for _, room := range s.rules.PrivateRooms() {
+		s.settle(room, roomlog.Maker{})
+	}
 	s.log.Follow(s.committed)
 	return s
 }
@@ -177,6 +184,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	presenceCtx, stopPresence := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.presence.run(presenceCtx) })
+	background.Go(func() { s.tidyRooms(presenceCtx) })
 	background.Go(func() { s.people.bindNicks(presenceCtx) })
 	if s.disk.ask != nil {
 		background.Go(func() { s.watchDisk(presenceCtx) })
@@ -324,8 +332,15 @@ func (s *Server) committed(entries []protocol.Entry) (told func()) {
 		name := entries[0].Room
 		s.roomsMu.RLock()
 		r := s.rooms[name]
+		_, bare := s.bare.rooms[name]
 		s.roomsMu.RUnlock()
+		if bare {
+			s.roomsMu.Lock()
+			s.bare.drop(name)
+			s.roomsMu.Unlock()
+		}
 		if r != nil {
+			r.bare.Store(false)
 			r.grow(entries[:n])
 		}
 		isSaid := func(e protocol.Entry) bool { return e.Kind != protocol.KindDelete }

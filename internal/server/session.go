@@ -69,6 +69,7 @@ func (s *Server) newSession(d door, l *link) *session {
 	// on, but nothing is sent before the door is open: serve starts the writer.
 	ss.state.Store(writerMustLook)
 	ss.poster = s.log.Poster(ss.posted)
+	ss.poster.From = s.placeOf(ss)
 	return ss
 }
 
@@ -246,7 +247,7 @@ func (ss *session) following(room string) *follow {
 // follow begins to follow a room behind a cursor. What it returns is not yet
 // seen by the writer: show does that, together with the reply that comes first.
 func (ss *session) follow(name string, member, quiet bool, cursor func(head uint64) uint64) (*follow, *protocol.Joined) {
-	r := ss.srv.open(name)
+	r := ss.srv.open(name, ss.roomMaker())
 	defer r.mu.Unlock()
 	f := &follow{room: r, session: ss, quiet: quiet}
 	r.add(f)

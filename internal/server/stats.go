@@ -35,6 +35,9 @@ const (
 	limitDirects
 	limitRooms
 	limitAllRooms
+	limitAllDirects
+	limitOwnRooms
+	limitOwnDirects
 	limitText
 	limitPending
 	limitReplies
@@ -49,6 +52,7 @@ var limitNames = [limits]string{
 	limitHandshakes: "handshakes", limitAddressHandshakes: "address_handshakes",
 	limitPosts: "posts", limitPostBytes: "post_bytes", limitDayBytes: "day_bytes", limitDisk: "disk", limitBots: "bots", limitRequests: "requests", limitPages: "pages", limitSearches: "searches",
 	limitNicks: "nicks", limitBindings: "bindings", limitNewRooms: "new_rooms", limitKnownDirects: "known_directs", limitFreshDirects: "fresh_directs", limitDirects: "directs", limitRooms: "rooms", limitAllRooms: "all_rooms",
+	limitAllDirects: "all_directs", limitOwnRooms: "own_rooms", limitOwnDirects: "own_directs",
 	limitText: "text", limitPending: "pending", limitReplies: "replies", limitAhead: "ahead", limitRules: "rules",
 }
 
