@@ -398,7 +398,7 @@ const (
 	ModInvite     ModAction = "invite"      // Who may join the private Room, uninvited before or not
 	ModRules      ModAction = "rules"       // Text lists what is stored of Room's rules, or made by Who, or with neither who has made the most; admins only, as all below
 	ModDropRules  ModAction = "drop-rules"  // the rules of Room, or those made by Who, are dropped
-	ModDeleteRoom ModAction = "delete-room" // Room and what was said in it are removed
+	ModDeleteRoom ModAction = "delete-room" // Room and what was said in it are removed; also by who made Room, while nobody else has said anything there
 	ModFree       ModAction = "free"        // the nick Who belongs to nobody any more
 	ModPurge      ModAction = "purge"       // what Who has posted, in the last For seconds or ever, is deleted
 )

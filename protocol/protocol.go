@@ -242,6 +242,11 @@
 // the whole server, may more: see [Deed]. Both may also delete anybody's entry. Who
 // may not is told forbidden; who may not know that a room exists, not_found.
 //
+// A room may be removed: by moderate with delete-room, or when nothing that was said is
+// left in it, nobody is there and the server needs the name. Who is in it is sent left
+// without ref. A room of that name that is made again goes on with the next seq, so that
+// cursors hold, and a post that is sent again is acknowledged as before.
+//
 // A private room exists for its ops, for admins and for those who were invited: for
 // nobody else in rooms, who, search, history, join or presence. moderate
 // with private makes one of a room that is not there yet, and its maker its op. The

@@ -35,6 +35,7 @@ var above = []Command{
 	{"rules", "[WHO]", "admin: the rules that a NICK made, or of a #ROOM; alone: who made the most", (*deed).listRules, protocol.RoleAdmin},
 	{"droprules", "WHO", "admin: drop the rules that a NICK made, or those of a #ROOM", (*deed).dropRules, protocol.RoleAdmin},
 	{"purge", "WHO [SINCE]", "admin: delete what a user posted, ever or in the last 2h", deedAbout(protocol.ModPurge, true), protocol.RoleAdmin},
+	{"delete-room", "ROOM", "admin: remove a room and all in it; else yours, if nobody else has spoken there", (*deed).deleteRoom, protocol.RoleNone},
 	{"announce", "TEXT", "admin: say something in every room", (*deed).announce, protocol.RoleAdmin},
 }
 
@@ -155,6 +156,19 @@ func (d *deed) aboutRules(m protocol.Moderate, rest string) error {
 		return err
 	}
 	return d.moderate(m)
+}
+
+// deleteRoom removes a room. That its name is written out is the confirmation.
+func (d *deed) deleteRoom(rest string) error {
+	name, why, _ := strings.Cut(rest, " ")
+	name = strings.ToLower(strings.TrimPrefix(name, "#"))
+	if name == "" {
+		return errors.New("which room? /delete-room ROOM removes it, with all that was said there, for good")
+	}
+	if err := protocol.ValidRoom(name); err != nil {
+		return err
+	}
+	return d.moderate(protocol.Moderate{Do: protocol.ModDeleteRoom, Room: name, Text: strings.TrimSpace(why)})
 }
 
 func (d *deed) announce(rest string) error {

@@ -43,6 +43,8 @@ func TestModerationCommands(t *testing.T) {
 		{line: "/rules #Den", want: protocol.Moderate{Do: "rules", Room: "den"}},
 		{line: "/droprules bob", want: protocol.Moderate{Do: "drop-rules", Who: "bob"}},
 		{line: "/droprules #den", want: protocol.Moderate{Do: "drop-rules", Room: "den"}},
+		{line: "/delete-room #Den too loud", want: protocol.Moderate{Do: "delete-room", Room: "den", Text: "too loud"}},
+		{line: "/delete-room", err: "which room?"},
 		{line: "/invites all", err: "no words"},
 		{line: "/revoke", err: "which one?"},
 		{line: "/droprules", err: "whose?"},

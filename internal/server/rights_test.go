@@ -192,6 +192,12 @@ var table = []line{
 		s.check(err)
 		return e.Gone
 	}},
+	{name: "moderate delete-room", want: "FFF+FFFF+", ask: func(*stage, *actor) protocol.Message {
+		return &protocol.Moderate{Ref: 9, Do: protocol.ModDeleteRoom, Room: "scratch"}
+	}, before: func(s *stage, _ *actor) {
+		s.watcher.join("scratch", 0)
+		s.watcher.say("scratch", "words")
+	}},
 	{name: "moderate juggle", want: "UUUUNNUUU", ask: do("juggle", "", 0)},
 }
 

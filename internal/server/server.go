@@ -39,7 +39,8 @@
 // replies, and what the bots of a room say among themselves. A session costs its
 // reader's stack and a few hundred bytes; its replies are bounded at 256 KiB,
 // behind which it is no longer read; what it has not read of its rooms costs
-// nothing. It is in at most Limits.Rooms rooms and Limits.Directs direct talks that
+// nothing. Rooms and direct talks count for who made them, by user and by address, and
+// unused ones are removed when four fifths of all are used. A session is in at most Limits.Rooms rooms and Limits.Directs direct talks that
 // others opened. Of those who guess the passphrase 4,096 addresses are remembered.
 package server
 
