@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,10 @@ func TestRemoveRoom(t *testing.T) {
 				if e, found, err := s.Find(t.Context(), r.Entry.ID); found || err != nil {
 					t.Errorf("found: %+v, %v", e, err)
 				}
+			}
+			posted, _, err := s.Posted(t.Context(), Posted{Since: map[protocol.UserID]time.Time{alice: {}}})
+			if err != nil || slices.ContainsFunc(posted, func(e protocol.Entry) bool { return e.Room != "lobby" && !isDirect(e.Room) }) {
+				t.Errorf("posted: %+v, %v", posted, err)
 			}
 			again, other := old[1].Entry, old[1].Entry
 			other.Text = "other words"
