@@ -83,6 +83,7 @@ var golden = []Message{
 	&Invite{Ref: 14, Room: "lobby", Uses: 1, TTL: 3600, Token: "t", Name: "k7or-1"},
 	&Moderate{Ref: 15, Do: ModPurge, Who: "bob", For: 3600},
 	&Entry{Room: "lobby", Seq: 400, ID: id(4), User: user(1), Nick: "alice", At: 1_790_000_000_423_456_789, Kind: KindDelete, Target: id(3), TargetSeq: 9, Purged: []uint64{9, 11, 300}},
+	&Whois{Ref: 16, User: user(2), Nick: "bob", Here: true, Seen: 1_790_000_000_223_456_789},
 }
 
 const goldenFile = "testdata/golden.txt"

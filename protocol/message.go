@@ -318,8 +318,9 @@ type Whois struct {
 	Guest bool     `msgpack:"guest,omitempty"`
 	Bot   bool     `msgpack:"bot,omitempty"`
 	Role  Role     `msgpack:"role,omitempty"`                      // on the whole server
-	Bound int64    `msgpack:"bound,omitempty"`                     // since when Nick belongs to this user; 0: it does not
-	Seen  int64    `msgpack:"seen,omitempty"`                      // when the user was last here; of who is here now the time of the answer
+	Bound int64    `msgpack:"bound,omitempty"`                     // since when Nick is bound to this user; 0: it is not, or that is not known
+	Here  bool     `msgpack:"here,omitempty"`                      // the user is here now
+	Seen  int64    `msgpack:"seen,omitempty"`                      // when the user was last here, to an hour; of who is here the time of the answer
 	Rooms []string `msgpack:"rooms,omitempty" max:"512"`           // in which the user is, and which the asker may see
 	More  bool     `msgpack:"more,omitempty"`                      // there are more rooms than these
 	Addrs []string `msgpack:"addrs,omitempty" max:"256" each:"64"` // from which the user is here; for admins alone

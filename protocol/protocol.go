@@ -183,7 +183,7 @@
 //	who {ref, room, after, limit}         who {ref, room, people, count, more}
 //	invite {ref, room, uses, ttl}         invite {ref, room, uses, ttl, token}
 //	moderate {ref, do, room, who, for, text}  moderate {ref, do, room, who, for, text}
-//	whois {ref, who}                      whois {ref, user, nick, guest, bot, role, bound, seen, rooms, more, addrs}
+//	whois {ref, who}                      whois {ref, user, nick, guest, bot, role, bound, here, seen, rooms, more, addrs}
 //	refuse {ref, what, who, off}          refuse {ref, what, users}
 //	read {room, seq}                      none; a user's other sessions are sent the same
 //	typing {room}                         none; the room is sent {room, user, nick}

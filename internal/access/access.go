@@ -325,7 +325,7 @@ var needs = map[protocol.Deed]protocol.Role{
 	protocol.ModInvite: protocol.RoleOp, protocol.ModInvites: protocol.RoleOp, protocol.ModRevoke: protocol.RoleOp,
 	protocol.ModRules: protocol.RoleAdmin, protocol.ModDropRules: protocol.RoleAdmin,
 	protocol.DeedBan: protocol.RoleAdmin, protocol.DeedUnban: protocol.RoleAdmin, protocol.DeedBans: protocol.RoleAdmin,
-	protocol.DeedAnnounce: protocol.RoleAdmin, protocol.ModDeleteRoom: protocol.RoleAdmin, protocol.ModPurge: protocol.RoleAdmin,
+	protocol.DeedAnnounce: protocol.RoleAdmin, protocol.ModDeleteRoom: protocol.RoleAdmin, protocol.ModPurge: protocol.RoleAdmin, protocol.ModFree: protocol.RoleAdmin,
 }
 
 // Deeds lists the deeds that there are.

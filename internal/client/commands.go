@@ -64,6 +64,7 @@ func init() { // not a literal: /help reads the table
 		{"unblock", "NICK", "take somebody's direct messages again", (*deed).unblock, protocol.RoleNone},
 		{"notify", "WHAT", "of what to be told in this room: all, mentions, nothing; alone: show it", (*deed).notify, protocol.RoleNone},
 		{"who", "", "show who is here", (*deed).who, protocol.RoleNone},
+		{"whois", "NICK", "show who somebody is: since when, last seen, in which rooms", (*deed).whois, protocol.RoleNone},
 		{"rooms", "", "show the rooms there are, and your direct talks", (*deed).rooms, protocol.RoleNone},
 		{"invite", "[NICK]", "get a line by which somebody else can join this room; op: let NICK in", (*deed).invite, protocol.RoleNone},
 		{"quit", "", "leave", (*deed).quit, protocol.RoleNone},
@@ -249,6 +250,15 @@ func (d *deed) who(string) error {
 	}
 	d.remark("%d here: %s%s", r.Count, strings.Join(names, ", "), more)
 	return nil
+}
+
+// whois asks about somebody; the answer is a Received *protocol.Whois.
+func (d *deed) whois(rest string) error {
+	who := plainNick(rest)
+	if who == "" {
+		return errors.New("whom? /whois NICK")
+	}
+	return d.request(&protocol.Whois{Who: who})
 }
 
 // search asks the server; the answer is a Received *protocol.Found.

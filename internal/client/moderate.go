@@ -36,11 +36,12 @@ var above = []Command{
 	{"droprules", "WHO", "admin: drop the rules that a NICK made, or those of a #ROOM", (*deed).dropRules, protocol.RoleAdmin},
 	{"purge", "WHO [SINCE]", "admin: delete what a user posted, ever or in the last 2h", deedAbout(protocol.ModPurge, true), protocol.RoleAdmin},
 	{"delete-room", "ROOM", "admin: remove a room and all in it; else yours, if nobody else has spoken there", (*deed).deleteRoom, protocol.RoleNone},
+	{"free", "NICK", "admin: a nick belongs to nobody any more", deedAbout(protocol.ModFree, false), protocol.RoleAdmin},
 	{"announce", "TEXT", "admin: say something in every room", (*deed).announce, protocol.RoleAdmin},
 }
 
 // forServer are the deeds that concern no room.
-var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce, protocol.ModRules, protocol.ModDropRules, protocol.ModPurge}
+var forServer = []protocol.Deed{protocol.DeedBan, protocol.DeedUnban, protocol.DeedBans, protocol.DeedAnnounce, protocol.ModRules, protocol.ModDropRules, protocol.ModPurge, protocol.ModFree}
 
 func (d *deed) moderate(m protocol.Moderate) error {
 	if !slices.Contains(forServer, m.Do) && m.Room == "" {

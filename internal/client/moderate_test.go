@@ -34,6 +34,8 @@ func TestModerationCommands(t *testing.T) {
 		{line: "/ban bob being loud", want: protocol.Moderate{Do: "ban", Who: "bob", Text: "being loud"}},
 		{line: "/unban 10.0.0.7", want: protocol.Moderate{Do: "unban", Who: "10.0.0.7"}},
 		{line: "/bans", want: protocol.Moderate{Do: "bans"}},
+		{line: "/free @bob", want: protocol.Moderate{Do: "free", Who: "bob"}},
+		{line: "/free", err: "whom?"},
 		{line: "/announce pizza is here", want: protocol.Moderate{Do: "announce", Text: "pizza is here"}},
 		{line: "/invite @bob", want: protocol.Moderate{Do: "invite", Room: "lobby", Who: "bob"}},
 		{line: "/invites", want: protocol.Moderate{Do: "invites", Room: "lobby"}},
@@ -142,6 +144,28 @@ func TestInvitationsOfAnAdmin(t *testing.T) {
 		b.Me.Role = protocol.RoleAdmin
 		if _, err := b.do(d, line); err != nil || len(d.asked) != 1 || *d.asked[0].(*protocol.Moderate) != want {
 			t.Errorf("%s: %+v, %v", line, d.asked, err)
+		}
+	}
+}
+
+func TestWhoisCommand(t *testing.T) {
+	b, d := newBench(t, "lobby"), &desk{}
+	if _, err := b.do(d, "/whois @bob"); err != nil || len(d.asked) != 1 || d.asked[0].(*protocol.Whois).Who != "bob" {
+		t.Errorf("%+v, %v", d.asked, err)
+	}
+	if _, err := b.do(d, "/whois"); err == nil {
+		t.Error("/whois asks about nobody")
+	}
+	user := protocol.UserID{1}
+	day := time.Date(2026, 11, 3, 12, 30, 0, 0, time.Local).UnixNano()
+	for want, m := range map[string]*protocol.Whois{
+		"bob, admin, bot\n  user id " + user.String() + "\n  nick bound since 2026-11-03\n  here, in #lobby, #build and more\n  from 10.0.0.5": {User: user, Nick: "bob", Role: protocol.RoleAdmin, Bot: true,
+			Bound: day, Seen: day, Here: true, Rooms: []string{"lobby", "build"}, More: true, Addrs: []string{"10.0.0.5"}},
+		"bob\n  user id " + user.String() + "\n  last seen 2026-11-03 12:30":             {User: user, Nick: "bob", Seen: day},
+		"~gus, a guest: no key proves the nick\n  user id " + user.String() + "\n  here": {User: user, Nick: "gus", Guest: true, Seen: day, Here: true},
+	} {
+		if got := Whois(m); got != want {
+			t.Errorf("%q; want %q", got, want)
 		}
 	}
 }

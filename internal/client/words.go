@@ -58,6 +58,41 @@ func (s *State) RoomList(m *protocol.Rooms) string {
 	return b.String()
 }
 
+// Whois words the answer to /whois.
+func Whois(m *protocol.Whois) string {
+	var b strings.Builder
+	b.WriteString(ShownNick(m.Nick, m.Guest))
+	if m.Role != protocol.RoleNone {
+		b.WriteString(", " + string(m.Role))
+	}
+	if m.Bot {
+		b.WriteString(", bot")
+	}
+	if m.Guest {
+		b.WriteString(", a guest: no key proves the nick")
+	}
+	b.WriteString("\n  user id " + m.User.String())
+	if m.Bound != 0 {
+		b.WriteString("\n  nick bound since " + time.Unix(0, m.Bound).Format(time.DateOnly))
+	}
+	switch {
+	case m.Here:
+		b.WriteString("\n  here")
+		if len(m.Rooms) > 0 {
+			b.WriteString(", in #" + strings.Join(m.Rooms, ", #"))
+		}
+		if m.More {
+			b.WriteString(" and more")
+		}
+	case m.Seen != 0:
+		b.WriteString("\n  last seen " + time.Unix(0, m.Seen).Format("2006-01-02 15:04"))
+	}
+	if len(m.Addrs) > 0 {
+		b.WriteString("\n  from " + strings.Join(m.Addrs, ", "))
+	}
+	return b.String()
+}
+
 // mentions reports whether a text has the nick as a word of its own, in
 // whatever case, with or without an @.
 func mentions(text, nick string) bool {

@@ -195,6 +195,8 @@ func (p *plain) received(ev client.Received) error {
 		if list := p.state.RoomList(m); list != "" {
 			return p.remark(ev.At, "", list)
 		}
+	case *protocol.Whois:
+		return p.remark(ev.At, "", client.Whois(m))
 	case *protocol.Notice:
 		return p.report(m)
 	}

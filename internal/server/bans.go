@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"lanchat/internal/access"
+	"lanchat/internal/safetext"
 	"lanchat/protocol"
 )
 
@@ -58,7 +60,40 @@ func (d *deed) ban() (string, error) {
 		d.tell("has banned %s %s", cmp.Or(d.whom.nick, "an address"), d.forHowLong())
 	}
 	d.m.Room = ""
-	return fmt.Sprintf("%s is banned %s%s", shown, d.forHowLong(), andEnded(ended)) + d.purgeHint(addr), err
+	answer := fmt.Sprintf("%s is banned %s%s", shown, d.forHowLong(), andEnded(ended))
+	if !addr.IsValid() && (d.length == 0 || d.length >= banFrees) {
+		switch freed, failed := d.people.unbind(d.whom.who.User); {
+		case failed != nil:
+			answer += "; the nick stays bound, for the log cannot be written"
+		case len(freed) > 0:
+			answer += ", and the nick is free: " + strings.Join(freed, ", ")
+		}
+	}
+	return answer + d.purgeHint(addr), err
+}
+
+// banFrees is the shortest ban that frees the nicks of the banned user: who is out for an
+// hour or a night has the nick back.
+const banFrees = 24 * time.Hour
+
+// free ends the binding of a nick. Who holds it at the moment gets a variant, and is told:
+// else it would be bound again with the next post.
+func (d *deed) free() (string, error) {
+	nick := strings.TrimLeft(d.m.Who, "@~")
+	if nick == "" {
+		return "", protocol.Errorf(protocol.CodeBadNick, "which nick?")
+	}
+	freed, held, err := d.people.free(nick)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case held != "":
+		return fmt.Sprintf("%s is free, and who had it is %s now", safetext.Line(nick), held), nil
+	case len(freed) > 0:
+		return strings.Join(freed, ", ") + " is free", nil
+	}
+	return "", protocol.Errorf(protocol.CodeNotFound, "the nick %s is nobody's", safetext.Line(nick))
 }
 
 func (d *deed) unban() (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ const bindAfter = 10 * time.Minute
 const (
 	bindEvery = time.Minute // how often is looked who was here for so long
 	maxBinds  = 4_096       // bindings that wait to be written
+	maxTouch  = 256         // above so many it is not noted that a nick was used
 )
 
 // binder has the nicks that are to be bound. The committer asks for it and does not wait
@@ -32,7 +34,8 @@ type binder struct {
 	wake  chan struct{}
 }
 
-// bindRequest is a person whose nick is to be bound. Limits.BindRate is paid.
+// bindRequest is a person whose nick is to be bound, or noted as used. Limits.BindRate is
+// paid.
 type bindRequest struct {
 	who    *person
 	by     *session
@@ -58,22 +61,34 @@ func (p *people) bindNick(ss *session) {
 		}
 		refund = b.giveBack
 	}
-	p.binds.mu.Lock()
-	full := len(p.binds.queue) >= maxBinds
-	if !full {
-		p.binds.queue = append(p.binds.queue, bindRequest{who, ss, refund})
-	}
-	p.binds.mu.Unlock()
-	if full {
+	if !p.binds.add(bindRequest{who, ss, refund}, maxBinds) {
 		p.srv.stats.reached(limitBindings)
 		refund()
 		who.binding.Store(false)
-		return
 	}
+}
+
+// touchNick has it noted that somebody who leaves was here under a bound nick until now.
+// When the server stops, or where many leave at once, it is not: the log has more to do.
+func (p *people) touchNick(ss *session) {
+	if !p.srv.isStopped() && ss.person.binding.CompareAndSwap(false, true) && !p.binds.add(bindRequest{ss.person, ss, func() {}}, maxTouch) {
+		ss.person.binding.Store(false)
+	}
+}
+
+// add has something bound soon, unless most wait already.
+func (b *binder) add(r bindRequest, most int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) >= most {
+		return false
+	}
+	b.queue = append(b.queue, r)
 	select {
-	case p.binds.wake <- struct{}{}:
+	case b.wake <- struct{}{}:
 	default:
 	}
+	return true
 }
 
 // bindNicks binds what is asked for until ctx ends, and then what was asked for before.
@@ -125,7 +140,13 @@ func (p *people) bind(b bindRequest) (bound bool, err error) {
 	p.naming.Lock()
 	defer p.naming.Unlock()
 	nick := who.name()
-	if who.bound.Load() || nick == "" || p.srv.rules.Enters(who.user, b.by.addr) != nil {
+	if who.bound.Load() { // the person has left; unless somebody else has the nick now, it is used
+		if owner, bound := p.srv.log.NickOwner(nick); bound && owner == who.user {
+			_, err = p.srv.log.BindNick(nick, who.user, time.Now())
+		}
+		return false, err
+	}
+	if nick == "" || p.srv.rules.Enters(who.user, b.by.addr) != nil {
 		return false, nil
 	}
 	for _, holder := range p.holders(nick, who.user) {
@@ -172,4 +193,65 @@ func (p *people) isKnown(user protocol.UserID) bool {
 		return who.known.Load()
 	}
 	return len(p.srv.log.Nicks(user)) > 0
+}
+
+// unbind ends the bindings of all nicks of a user.
+func (p *people) unbind(user protocol.UserID) (freed []string, err error) {
+	p.naming.Lock()
+	defer p.naming.Unlock()
+	return p.unbindNick("", user)
+}
+
+// unbindNick ends the binding of a nick, or with nick "" of all nicks, to a user. naming
+// is held.
+func (p *people) unbindNick(nick string, user protocol.UserID) (freed []string, err error) {
+	freed, err = p.srv.log.UnbindNick(nick, user)
+	if err != nil || len(freed) == 0 {
+		return nil, err
+	}
+	known := len(p.srv.log.Nicks(user)) > 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if who := p.byUser[user]; who != nil {
+		who.known.Store(known)
+		if slices.Contains(freed, who.name()) {
+			who.bound.Store(false)
+			who.came = time.Now()
+		}
+	}
+	return freed, nil
+}
+
+// free takes a nick from whom it is bound to, and from who holds it, if somebody does.
+func (p *people) free(nick string) (freed []string, held string, err error) {
+	p.naming.Lock()
+	defer p.naming.Unlock()
+	if owner, bound := p.srv.log.NickOwner(nick); bound && !owner.IsZero() {
+		if freed, err = p.unbindNick(nick, owner); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, holder := range p.holders(nick, protocol.UserID{}) {
+		if err := p.giveVariant(holder); err != nil {
+			return freed, "", err
+		}
+		held = shownNick(holder.name(), holder.guest)
+	}
+	return freed, held, nil
+}
+
+// giveVariant gives a person a free variant of the nick in place of it, and a guest a
+// number. naming is held.
+func (p *people) giveVariant(who *person) error {
+	if who.guest {
+		p.rename(who, p.nextGuest(), nil)
+		return nil
+	}
+	nick := who.name()
+	for n := 2; n <= variants; n++ {
+		if err := p.claim(who, variantOf(nick, n), nil); !errors.Is(err, roomlog.ErrNickTaken) {
+			return err
+		}
+	}
+	return protocol.Errorf(protocol.CodeNickTaken, "the variants of %s are taken", nick)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,5 +141,138 @@ func TestBindingsOfAnAddress(t *testing.T) {
 	late.binds(s)
 	if n := s.Stats().Limits["bindings"]; n != 1 {
 		t.Errorf("the limit was reached %d times", n)
+	}
+}
+
+// A ban frees the nicks of who is banned, unless it is a short one.
+func TestABanFreesNicks(t *testing.T) {
+	s, addr, ann := governed(t)
+	key := newKey(t)
+	for _, length := range []uint32{3600, 0} {
+		bob := connectTLS(t, addr, key, "bob")
+		bob.join("lobby", 0)
+		bob.binds(s)
+		text := ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: "bob", For: length})
+		if frees := length == 0; s.nickTaken("bob") == frees || strings.Contains(text, "free: bob") != frees {
+			t.Errorf("after a ban for %d s: %q, bound: %v", length, text, s.nickTaken("bob"))
+		}
+		waitFor(t, func() bool { return s.person(bob.welcome.User) == nil })
+		ann.does(protocol.Moderate{Do: protocol.DeedUnban, Who: "bob"})
+	}
+	carol := connectTLS(t, addr, newKey(t), "bob")
+	if carol.welcome.Nick != "bob" {
+		t.Errorf("the nick of who is banned goes to nobody: %+v", carol.welcome)
+	}
+	marked := slices.ContainsFunc(carol.join("lobby", 0).Members, func(m protocol.Member) bool { return m.Nick == "bob" && m.NewKey })
+	carol.binds(s)
+	if !marked || s.person(carol.welcome.User).since.Load() == 0 {
+		t.Error("nobody is told that bob is somebody else now")
+	}
+}
+
+// An admin takes a nick from whom it belongs to, away or here. Who is here has another
+// one at once, and does not get the first back by posting.
+func TestFreeANick(t *testing.T) {
+	s, addr, ann := governed(t)
+	key := newKey(t)
+	bob := connectTLS(t, addr, key, "bob")
+	bob.join("lobby", 0)
+	bob.binds(s)
+	if text := ann.does(protocol.Moderate{Do: protocol.ModFree, Who: "BOB"}); text != "BOB is free, and who had it is bob-2 now" {
+		t.Errorf("%q", text)
+	}
+	if n := any1[*protocol.Nick](bob); n.Ref != 0 || n.Nick != "bob-2" {
+		t.Errorf("the holder is told %+v", n)
+	}
+	bob.say("lobby", "still here")
+	waitFor(t, func() bool { return s.nickTaken("bob-2") })
+	if s.nickTaken("bob") {
+		t.Error("bob is bound again")
+	}
+	bob.Close()
+	waitFor(t, func() bool { return s.person(bob.welcome.User) == nil })
+	if text := ann.does(protocol.Moderate{Do: protocol.ModFree, Who: "bob-2"}); text != "bob-2 is free" || s.people.isKnown(bob.welcome.User) {
+		t.Errorf("%q; known: %v", text, s.people.isKnown(bob.welcome.User))
+	}
+	ann.fails(protocol.CodeNotFound, &protocol.Moderate{Ref: 1, Do: protocol.ModFree, Who: "bob-2"})
+	guest := connect(t, addr, "gus")
+	ann.does(protocol.Moderate{Do: protocol.ModFree, Who: "~gus"})
+	if n := any1[*protocol.Nick](guest); n.Nick != "guest-1" {
+		t.Errorf("a guest is told %+v", n)
+	}
+}
+
+// Nobody has a nick that reads as somebody's user id or as an address, so that no ban of
+// it hits somebody else.
+func TestNicksThatReadAsAnother(t *testing.T) {
+	s, addr, ann := governed(t)
+	bob := connectTLS(t, addr, newKey(t), "bob")
+	mallory := connectTLS(t, addr, newKey(t), "mallory")
+	id := bob.welcome.User.String()
+	for _, nick := range []string{id, strings.ToUpper(id), "10.1.2.3", "１０.1.2.3", "[10.1.2.3]"} {
+		mallory.send(&protocol.Nick{Ref: 1, Nick: nick})
+		if e := any1[*protocol.Error](mallory); e.Code != protocol.CodeBadNick {
+			t.Errorf("%s: %v", nick, e)
+		}
+		if c, w, err := protocol.Dial(t.Context(), addr, newKey(t).ClientTLS(nil), &protocol.Hello{Nick: nick}); err == nil {
+			t.Errorf("somebody is %s", w.Nick)
+			c.Close()
+			ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: w.Nick})
+		}
+	}
+	if bans := s.rules.Bans(); len(bans) > 0 || s.person(bob.welcome.User) == nil {
+		t.Errorf("bans %v", bans)
+	}
+}
+
+// whois has what the asker may know: of who is here and of who is away, with the rooms
+// that the asker may see, and addresses for admins.
+func TestWhois(t *testing.T) {
+	s, addr, ann := governed(t)
+	key := newKey(t)
+	bob := connectTLS(t, addr, key, "Bob")
+	eve := connectTLS(t, addr, nil, "eve")
+	id := bob.welcome.User
+	for _, room := range []string{"lobby", "build", "hidden", protocol.DirectRoom(id, ann.welcome.User)} {
+		bob.join(room, 0)
+	}
+	if err := s.rules.SetPrivate("hidden", true); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(p *peer, who string) *protocol.Whois {
+		t.Helper()
+		p.send(&protocol.Whois{Ref: 5, Who: who})
+		w := any1[*protocol.Whois](p)
+		if w.Ref != 5 || w.User != id && !w.Guest || w.Seen == 0 {
+			t.Errorf("%s: %+v", who, w)
+		}
+		return w
+	}
+	if w := ask(eve, "bob"); w.Nick != "Bob" || !w.Here || w.Bound != 0 || !slices.Equal(w.Rooms, []string{"build", "lobby"}) || w.Addrs != nil || w.Role != "" {
+		t.Errorf("%+v", w)
+	}
+	bob.binds(s)
+	begin := time.Now().Add(-time.Minute).UnixNano()
+	if w := ask(ann, "@"+strings.ToUpper(id.String())); w.Bound < begin || w.Seen < begin || !slices.Equal(w.Rooms, []string{"build", "hidden", "lobby"}) || !slices.Equal(w.Addrs, []string{"127.0.0.1"}) {
+		t.Errorf("%+v", w)
+	}
+	if w := ask(ann, "~eve"); !w.Guest || w.Bound != 0 || w.Nick != "eve" {
+		t.Errorf("%+v", w)
+	}
+	if _, err := s.log.BindNick("Bob", id, time.Now().Add(-3*time.Hour)); err != nil { // so long was bob here
+		t.Fatal(err)
+	}
+	bob.Close()
+	waitFor(t, func() bool { return s.person(id) == nil && s.log.Nicks(id)[0].Used.UnixNano() > begin })
+	for _, who := range []string{"b0b", id.String()} {
+		if w := ask(ann, who); w.Nick != "Bob" || w.Here || w.Seen < begin || w.Bound < begin || w.Rooms != nil || w.Addrs != nil {
+			t.Errorf("%+v", w)
+		}
+	}
+	for _, who := range []string{"nobody", protocol.UserID{7}.String(), "", "10.1.2.3"} {
+		eve.send(&protocol.Whois{Ref: 6, Who: who})
+		if e := any1[*protocol.Error](eve); e.Ref != 6 || e.Code != protocol.CodeNotFound && who != "" {
+			t.Errorf("%q: %+v", who, e)
+		}
 	}
 }

@@ -7,9 +7,7 @@ import (
 )
 
 // offers are the extensions that this server has.
-var offers = []string{protocol.ExtDirects, protocol.ExtModeration, protocol.ExtNotices}
-
-var errUnsupported = protocol.Errorf(protocol.CodeUnsupported, "this server cannot do that")
+var offers = []string{protocol.ExtWhois, protocol.ExtDirects, protocol.ExtModeration, protocol.ExtNotices}
 
 // understands reports whether the client wants the messages of an extension.
 func (ss *session) understands(extension string) bool {

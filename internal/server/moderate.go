@@ -141,6 +141,7 @@ func init() { // not a literal: carrying out reads the table
 		protocol.DeedBans:      {false, false, 0, (*deed).bans},
 		protocol.DeedAnnounce:  {false, false, announceMax, (*deed).announce},
 		protocol.ModPurge:      {false, false, 0, (*deed).purge},
+		protocol.ModFree:       {false, false, reasonMax, (*deed).free},
 	}
 }
 

@@ -71,9 +71,9 @@ func variantOf(want string, n int) string {
 	return cutUTF8(want, protocol.MaxNick-len(suffix)) + suffix
 }
 
-// free is want, or the first of its variants that is nobody's: neither bound to a
+// unused is want, or the first of its variants that is nobody's: neither bound to a
 // key nor the nick of somebody who is here, nor like one.
-func (p *people) free(want string, user protocol.UserID) (string, error) {
+func (p *people) unused(want string, user protocol.UserID) (string, error) {
 	for n := 1; n <= variants; n++ {
 		nick := variantOf(want, n)
 		if len(p.holders(nick, user)) > 0 {

@@ -121,6 +121,7 @@ func (p *people) leave(ss *session) {
 	if !who.guest {
 		if who.share.here += time.Since(who.came); who.bound.Load() {
 			who.share.here = 0
+			p.touchNick(ss)
 		}
 		p.srv.users.drop(who.user)
 	}

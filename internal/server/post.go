@@ -156,7 +156,7 @@ func (s *Server) noteEntry(n Note) (*protocol.Entry, error) {
 	if err := s.mayOpen(n.Room, nil); err != nil {
 		return nil, err
 	}
-	nick, err := s.people.free(wanted, n.User)
+	nick, err := s.people.unused(wanted, n.User)
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func (d *deed) purgeHint(addr netip.Addr) string {
 	}
 	now := time.Now()
 	since := map[protocol.UserID]time.Time{d.whom.who.User: now.Add(-time.Hour)}
-	who := d.m.Who
+	who := d.whom.who.User.String() // the nick may be somebody else's soon
 	if addr.IsValid() {
 		who = addr.String()
 		since = d.arrivedFrom(addr, now, now.Add(-time.Hour))

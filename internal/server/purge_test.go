@@ -277,22 +277,27 @@ func TestBanOffersPurge(t *testing.T) {
 	key := newKey(t)
 	s.SetAdmins([]protocol.UserID{key.Fingerprint().UserID(), ann.welcome.User})
 	admin := connectTLSAs(t, addr, key, &protocol.Hello{Nick: "eve", Wants: protocol.Extensions()})
+	var bob protocol.UserID
 	for i, nick := range []string{"bob", "cem", "dan"} {
 		p := connectTLS(t, addr, newKey(t), nick)
 		p.join("lobby", 0)
 		for range 2 - i {
 			p.say("lobby", "spam")
 		}
+		if nick == "bob" {
+			bob = p.welcome.User
+		}
+		waitFor(t, func() bool { return nick == "dan" || s.nickTaken(nick) })
 	}
 	for who, want := range map[string]string{
-		"bob": "bob is banned until that is taken back; /purge bob 1h deletes what they posted in the last hour: 2 messages",
+		"bob": "bob is banned until that is taken back, and the nick is free: bob; /purge " + bob.String() + " 1h deletes what they posted in the last hour: 2 messages",
 		"dan": "dan is banned until that is taken back",
 	} {
 		if got := admin.does(protocol.Moderate{Do: protocol.DeedBan, Who: who}); got != want {
 			t.Errorf("the answer is %q", got)
 		}
 	}
-	if got := ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: "cem"}); got != "cem is banned until that is taken back" {
+	if got := ann.does(protocol.Moderate{Do: protocol.DeedBan, Who: "cem"}); got != "cem is banned until that is taken back, and the nick is free: cem" {
 		t.Errorf("an older client is answered %q", got)
 	}
 }

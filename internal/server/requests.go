@@ -17,7 +17,7 @@ func (ss *session) handle(m protocol.Message) {
 	var err error
 	switch m.(type) {
 	case *protocol.Post, *protocol.Topic, *protocol.Moderate: // as posts, if at all
-	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who:
+	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who, *protocol.Whois:
 		ss.waitFor(paging)
 	case *protocol.Search:
 		ss.waitFor(searching)
@@ -25,7 +25,7 @@ func (ss *session) handle(m protocol.Message) {
 		ss.waitFor(asking)
 	}
 	switch m.(type) {
-	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who: // searches have a bound of their own
+	case *protocol.Join, *protocol.History, *protocol.Rooms, *protocol.Who, *protocol.Whois: // searches have a bound of their own
 		// What is read from the log takes milliseconds of a processor: only some of
 		// them are given to it, so that what is said goes on to be sent meanwhile.
 		ss.srv.reading <- struct{}{}
@@ -65,7 +65,7 @@ func (ss *session) handle(m protocol.Message) {
 	case *protocol.Moderate:
 		ref, err = m.Ref, ss.moderate(m)
 	case *protocol.Whois:
-		ref, err = m.Ref, errUnsupported
+		ref, err = m.Ref, ss.whois(m)
 	case *protocol.Refuse:
 		ref, err = m.Ref, ss.refuse(m)
 	}

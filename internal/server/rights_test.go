@@ -132,7 +132,8 @@ var table = []line{
 	}, effect: func(s *stage, a *actor) bool { return s.log.Marker(a.who.User, a.room) > 0 }},
 	{name: "typing", want: "++++..+++", ask: func(_ *stage, a *actor) protocol.Message { return &protocol.Typing{Room: a.room} }, effect: typed},
 	{name: "ping", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Ping{N: 1} }, effect: always},
-	{name: "whois", want: "UUUUUUUUU", ask: func(*stage, *actor) protocol.Message { return &protocol.Whois{Ref: 9, Who: "watcher"} }},
+	{name: "whois", want: "+++++++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Whois{Ref: 9, Who: "watcher"} }},
+	{name: "whois, away", want: "+++++++++", before: (*stage).binds, ask: func(*stage, *actor) protocol.Message { return &protocol.Whois{Ref: 9, Who: "victim"} }},
 	{name: "refuse", want: "F+++F++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Refuse{Ref: 9} }},
 	{name: "refuse, somebody", want: "F+++F++++", ask: func(*stage, *actor) protocol.Message { return &protocol.Refuse{Ref: 9, Who: "watcher"} }},
 	{name: "hello", want: ".........", ask: func(*stage, *actor) protocol.Message { return &protocol.Hello{Nick: "admin"} }, effect: never},
@@ -167,7 +168,7 @@ var table = []line{
 		return &protocol.Moderate{Ref: 9, Do: protocol.DeedPrivate, Room: strings.ToLower(a.welcome.Nick) + "-" + a.room[:3]}
 	}},
 	{name: "moderate uninvite", want: "FF++NNF++", ask: do(protocol.DeedUninvite, "victim", 0)},
-	{name: "moderate ban", want: "FFF+FFFF+", ask: doAll(protocol.DeedBan, "victim")},
+	{name: "moderate ban", want: "FFF+FFFF+", before: (*stage).binds, ask: doAll(protocol.DeedBan, "victim")},
 	{name: "moderate unban", want: "FFF+FFFF+", ask: doAll(protocol.DeedUnban, "victim"), before: func(s *stage, _ *actor) { s.check(s.rules.BanUser(s.victim, access.Ban{})) }},
 	{name: "moderate bans", want: "FFF+FFFF+", ask: doAll(protocol.DeedBans, "")},
 	{name: "moderate announce", want: "FFF+FFFF+", ask: doAll(protocol.DeedAnnounce, "")},
@@ -198,6 +199,7 @@ var table = []line{
 		s.watcher.join("scratch", 0)
 		s.watcher.say("scratch", "words")
 	}},
+	{name: "moderate free", want: "FFF+FFFF+", ask: doAll(protocol.ModFree, "victim"), before: (*stage).binds},
 	{name: "moderate juggle", want: "UUUUNNUUU", ask: do("juggle", "", 0)},
 }
 
@@ -243,6 +245,12 @@ func (s *stage) say(a *actor) { s.said[a.room] = s.watcher.say(a.room, "words of
 
 // victimPosts has the victim say something.
 func (s *stage) victimPosts(a *actor) { s.victims = s.join().say(a.room, "a word").ID }
+
+// binds has the victim's nick bound, though the victim is away.
+func (s *stage) binds(*actor) {
+	_, err := s.log.BindNick("victim", s.victim, time.Now())
+	s.check(err)
+}
 
 // comes has the victim in both rooms.
 func (s *stage) comes(*actor) { s.join() }
@@ -359,6 +367,7 @@ func newStage(t *testing.T) *stage {
 		return p
 	}
 	s.join().Close()
+	s.binds(nil)
 	for _, room := range []string{"open", "secret"} {
 		s.watcher.join(room, 0)
 		s.said[room] = s.watcher.say(room, "words of "+room)
@@ -451,6 +460,11 @@ func TestRightsAreWhole(t *testing.T) {
 		}
 		if _, carried := deeds[protocol.Deed(deed)]; !has("moderate "+deed) || !carried || !slices.Contains(access.Deeds(), protocol.Deed(deed)) {
 			t.Errorf("nobody has said who may %s, or nothing carries it out", deed)
+		}
+	}
+	for do := range deeds {
+		if !has("moderate "+string(do)) || !slices.Contains(access.Deeds(), do) {
+			t.Errorf("nobody has said who may %s", do)
 		}
 	}
 	for _, kind := range all(`Kind\w+ +Kind = "(\w+)"`) {

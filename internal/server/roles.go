@@ -71,7 +71,7 @@ func (s *Server) subject(text string) (whom subject, err error) {
 	if isID {
 		return subject{who: access.Who{User: user}, nick: user.String()[:6] + "…"}, nil
 	}
-	if user, bound := s.log.NickOwner(text); bound {
+	if user, bound := s.log.NickOwner(text); bound && !user.IsZero() {
 		return subject{who: access.Who{User: user}, nick: safetext.Line(text), known: true}, nil
 	}
 	return whom, protocol.Errorf(protocol.CodeNotFound, "nobody here is called %s, and the nick is nobody's", safetext.Line(text))

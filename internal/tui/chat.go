@@ -182,6 +182,8 @@ func (u *chat) received(m protocol.Message) {
 		if list := u.st.RoomList(m); !u.answered(m.Ref) && list != "" {
 			u.remark(list)
 		}
+	case *protocol.Whois:
+		u.remark(client.Whois(m))
 	case *protocol.Invite:
 		terms, link := u.st.Invited(m)
 		u.remark(terms + "\nCtrl-X and c copy it; chat invite, outside of this program, has a QR code too.")
