@@ -61,6 +61,7 @@ func (s *Server) handle(nc *link) {
 func (s *Server) letIn(nc *link) *session {
 	if over := s.startHandshake(nc); over != 0 {
 		s.stats.reached(over)
+		s.pressure.note(nc.from, "")
 		tellBusy(nc, over)
 		return nil
 	}

@@ -27,11 +27,13 @@ func (s *Server) begin(nc net.Conn) {
 	}
 	one := s.addresses.hold(from, s.limits.AddressConns)
 	if one == nil {
+		s.pressure.note(from, "")
 		s.refuse(nc, limitAddressConns)
 		return
 	}
 	if !ownHost(from) && one.allowance[arriving].try(time.Now(), s.limits.pace(arriving)) > 0 {
 		s.stats.reached(limitArrivals)
+		s.pressure.note(from, "")
 		s.addresses.drop(from)
 		cutOff(nc)
 		return

@@ -226,12 +226,18 @@ const (
 	hangUpAfter    = time.Second     // what a peer may still send when all is said, in time
 	hangUpBytes    = 4 << 20         // and in bytes: more than the posts that may be under way
 	maxQuery       = 1 << 10         // bytes of a search
-	typingEvery    = 2 * time.Second // typing notes of one session
-	pingEvery      = time.Second     // pings of one session that are answered at once
-	aheadBytes     = 64 << 10        // requests that are read while one waits for its rate,
-	queuedSize     = 128             // of which each takes so much beside its fields
-	directsTold    = 20              // direct talks with something unread that are told of at connect
-	saidLately     = 200             // entries of a direct talk in which who refuses the fresh has to have said something
-	arrivalsKept   = 8_192           // arrivals of users who are not known that are remembered,
-	arrivalsFor    = time.Hour       // for so long
+	// Limits that are reached so often in pressureEvery are reported to admins, and in one
+	// room to its ops. A class that comes at once stays far below.
+	pressureEvery    = 10 * time.Second
+	pressureFrom     = 150
+	pressureRoomFrom = 100
+	maxPressure      = 256             // addresses and rooms that are told apart meanwhile
+	typingEvery      = 2 * time.Second // typing notes of one session
+	pingEvery        = time.Second     // pings of one session that are answered at once
+	aheadBytes       = 64 << 10        // requests that are read while one waits for its rate,
+	queuedSize       = 128             // of which each takes so much beside its fields
+	directsTold      = 20              // direct talks with something unread that are told of at connect
+	saidLately       = 200             // entries of a direct talk in which who refuses the fresh has to have said something
+	arrivalsKept     = 8_192           // arrivals of users who are not known that are remembered,
+	arrivalsFor      = time.Hour       // for so long
 )

@@ -11,6 +11,16 @@ func (s *Server) notifyAdmins(n *protocol.Notice) {
 	s.notify(n, func(ss *session) bool { return s.rules.Role(ss.person.who(), "") == protocol.RoleAdmin })
 }
 
+// notifyOps sends a notice about a room to its ops who are in it.
+func (s *Server) notifyOps(n *protocol.Notice) {
+	s.notify(n, func(ss *session) bool {
+		ss.mu.Lock()
+		here := ss.following(n.Room) != nil
+		ss.mu.Unlock()
+		return here && s.rules.Role(ss.person.who(), n.Room) == protocol.RoleOp
+	})
+}
+
 // notify sends a notice to the sessions that it is for. A session that has an earlier one
 // about the same, and that this one is not for, is told that it is over.
 func (s *Server) notify(n *protocol.Notice, isFor func(*session) bool) {

@@ -131,7 +131,9 @@ func (ss *session) said(m *protocol.Post) bool {
 // to each who hears it, in place of twenty, and what others say does not wait behind it.
 // It fails where the session has been put out of the room while it waited.
 func (ss *session) submit(e *protocol.Entry, before func()) error {
-	if !ss.waitToPost(e.MaxSize()) {
+	ss.postTo = e.Room
+	posts := ss.waitToPost(e.MaxSize())
+	if ss.postTo = ""; !posts {
 		return nil
 	}
 	hand := ss.poster.Submit

@@ -171,11 +171,16 @@ func messages(n int) string {
 	if n == 1 {
 		return "1 message"
 	}
+	return thousands(n) + " messages"
+}
+
+// thousands writes a number with a comma at each thousand.
+func thousands(n int) string {
 	digits := fmt.Sprint(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {
 		digits = digits[:at] + "," + digits[at:]
 	}
-	return digits + " messages"
+	return digits
 }
 
 func (p *purge) deleteAll() error {

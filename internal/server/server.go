@@ -108,6 +108,7 @@ type Server struct {
 	logFails  atomic.Pointer[failure] // nil: the newest post is in the log
 	noise     noise
 	disk      disk
+	pressure  pressure
 	searches  chan struct{} // one for each that runs
 
 	mu         sync.Mutex
@@ -186,6 +187,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.presence.run(presenceCtx) })
 	background.Go(func() { s.tidyRooms(presenceCtx) })
+	background.Go(func() { s.watchLimits(presenceCtx) })
 	background.Go(func() { s.people.bindNicks(presenceCtx) })
 	if s.disk.ask != nil {
 		background.Go(func() { s.watchDisk(presenceCtx) })

@@ -23,6 +23,7 @@ type session struct {
 	wants   []string   // the extensions that the client understands
 	addr    netip.Addr // where it comes from
 	poster  *roomlog.Poster
+	postTo  string    // the room that is posted to now; the reader's
 	unnamed bool      // it has the nick of a guest who has not yet asked for one; the reader's
 	slowed  time.Time // when slow was last said; the reader's
 	typed   time.Time // when typing was last passed on; the reader's

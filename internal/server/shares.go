@@ -256,6 +256,7 @@ func (ss *session) delay(now time.Time, wait time.Duration, why action) bool {
 	}
 	stats := &ss.srv.stats
 	stats.reached(exceeded[why])
+	ss.srv.pressure.note(ss.link.from, ss.postTo)
 	ss.readAhead()
 	stats.slowed.Add(1)
 	defer stats.slowed.Add(-1)
@@ -324,6 +325,7 @@ func (ss *session) may(a action, own, common *allowance) time.Duration {
 	}
 	if wait > 0 {
 		ss.srv.stats.reached(exceeded[a])
+		ss.srv.pressure.note(ss.link.from, "")
 	}
 	return wait
 }
