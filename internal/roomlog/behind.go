@@ -20,9 +20,10 @@ type behind struct {
 }
 
 // What a connection does while another one has the file. Whoever empties the
-// write-ahead log does not wait for a reader: posting would wait with it.
+// write-ahead log does not wait for a long reader: posting would wait with it.
 const (
 	waitsForOthers = "_pragma=busy_timeout(10000)&_txlock=immediate"
+	waitsShortly   = "_pragma=busy_timeout(20)"
 	neverWaits     = "_pragma=busy_timeout(0)"
 )
 

@@ -19,7 +19,7 @@ func (s *SQLite) repeat(ctx context.Context, step func(context.Context) (more bo
 		begin := time.Now()
 		more, err := step(ctx)
 		took := time.Since(begin)
-		s.writing.Unlock()
+		s.endWriting()
 		if err != nil || !more {
 			return did, err
 		}
@@ -88,7 +88,7 @@ func (r *retention) merge(ctx context.Context) error {
 	if err := r.s.mergeAll(ctx, r.conn); err != nil {
 		return err
 	}
-	r.uneven = true
+	r.uneven.Store(true)
 	r.s.writing.Lock()
 	defer r.s.writing.Unlock()
 	return setMeta(ctx, r.conn, metaMerged, removed, now.UnixNano())
@@ -97,11 +97,22 @@ func (r *retention) merge(ctx context.Context) error {
 // shrink gives pages back to the file system. Some free ones stay, for what is
 // posted next. writing is held.
 func (r *retention) shrink(ctx context.Context) (more bool, err error) {
-	all, free, err := r.pages(ctx)
-	if err != nil || free <= all/16+vacuumPages {
+	if r.keep.Bytes > 0 {
+		return r.shrinkTo(ctx, r.freeMost)
+	}
+	all, _, err := r.pages(ctx)
+	if err != nil {
 		return false, err
 	}
-	if _, err = r.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+	return r.shrinkTo(ctx, (all/16+vacuumPages)*r.pageSize)
+}
+
+// shrinkTo gives pages back where more bytes than most are free.
+func (r *retention) shrinkTo(ctx context.Context, most int64) (more bool, err error) {
+	all, free, err := r.pages(ctx)
+	if spare := free - most/r.pageSize; err != nil || spare <= 0 {
+		return false, err
+	} else if _, err = r.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(vacuumPages, spare))); err != nil {
 		return false, err
 	}
 	now, _, err := r.pages(ctx)
@@ -111,7 +122,10 @@ func (r *retention) shrink(ctx context.Context) (more bool, err error) {
 // truncate empties the write-ahead log; where a reader is in the way, the next
 // pass tries again.
 func (r *retention) truncate(ctx context.Context) error {
+	r.uneven.Store(false)
 	busy, err := r.s.emptyWAL(ctx, r.conn)
-	r.uneven = err != nil || busy
+	if err != nil || busy {
+		r.uneven.Store(true)
+	}
 	return err
 }

@@ -23,9 +23,11 @@ type indexer struct {
 }
 
 const (
-	indexBatch = 256                    // entries in one transaction: posting waits for no more; with half as many, each costs more
-	mergePages = 8                      // pages that one step of a merge writes, for the same reason
-	indexPause = 100 * time.Millisecond // after a commit; in a burst, once for many
+	indexBatch  = 256                    // entries in one transaction: posting waits for no more; with half as many, each costs more
+	indexBytes  = 64 << 10               // of their text, for the same reason,
+	indexChange = 1 << 10                // where one that changes another's text counts as much
+	mergePages  = 8                      // pages that one step of a merge writes, for the same reason
+	indexPause  = 100 * time.Millisecond // after a commit; in a burst, once for many
 )
 
 func newIndexer(s *SQLite) (*indexer, error) {
@@ -85,7 +87,7 @@ func (x *indexer) merge(ctx context.Context, steps int) error {
 		}
 		x.s.writing.Lock()
 		more, err := mergeWords(context.WithoutCancel(ctx), x.conn, mergePages)
-		x.s.writing.Unlock()
+		x.s.endWriting()
 		if err != nil || !more {
 			return err
 		}
@@ -116,7 +118,7 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	x.s.writing.Lock()
-	defer x.s.writing.Unlock()
+	defer x.s.endWriting()
 	if err := x.conn.QueryRowContext(ctx, indexedTo).Scan(&indexed); err != nil || indexed >= x.s.n {
 		return indexed, err
 	}
@@ -125,7 +127,7 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		return indexed, err
 	}
 	defer tx.Rollback()
-	batch, err := x.rows(ctx, tx, "SELECT n, room, nick, kind, text, iif(kind = 'delete', reactions, NULL) FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
+	batch, err := x.rows(ctx, tx, indexBytes, "SELECT n, room, nick, kind, text, iif(kind = 'delete', reactions, NULL) FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
 	if err != nil {
 		return indexed, err
 	}
@@ -144,7 +146,7 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 	// indexed again: so nothing but the index says how far it has come.
 	var changed []indexRow
 	if slices.ContainsFunc(batch, func(r indexRow) bool { return r.changes }) {
-		changed, err = x.rows(ctx, tx, `SELECT DISTINCT t.n, t.room, t.nick, t.kind, t.text, NULL FROM entries e JOIN entries t ON t.room = e.room AND t.seq = e.target_seq
+		changed, err = x.rows(ctx, tx, math.MaxInt, `SELECT DISTINCT t.n, t.room, t.nick, t.kind, t.text, NULL FROM entries e JOIN entries t ON t.room = e.room AND t.seq = e.target_seq
 		WHERE e.n > ? AND e.n <= ? AND e.kind IN ('edit', 'delete') AND t.n <= ?`, indexed, last, indexed)
 	}
 	for _, r := range batch {
@@ -153,7 +155,7 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 				break
 			}
 			var one []indexRow
-			one, err = x.rows(ctx, tx, "SELECT n, room, nick, kind, text, NULL FROM entries WHERE room = ? AND seq = ? AND n <= ?", r.room, int64(seq), indexed)
+			one, err = x.rows(ctx, tx, math.MaxInt, "SELECT n, room, nick, kind, text, NULL FROM entries WHERE room = ? AND seq = ? AND n <= ?", r.room, int64(seq), indexed)
 			changed = append(changed, one...)
 		}
 	}
@@ -200,14 +202,14 @@ type indexRow struct {
 }
 
 // rows reads what is to be indexed: of each entry n, room, nick, kind, text and
-// what it has purged.
-func (x *indexer) rows(ctx context.Context, tx *sql.Tx, query string, args ...any) (batch []indexRow, err error) {
+// what it has purged, until the texts have most bytes.
+func (x *indexer) rows(ctx context.Context, tx *sql.Tx, most int, query string, args ...any) (batch []indexRow, err error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for size := 0; size < most && rows.Next(); {
 		var r indexRow
 		var nick, kind string
 		var purged []byte
@@ -220,8 +222,11 @@ func (x *indexer) rows(ctx context.Context, tx *sql.Tx, query string, args ...an
 		if k := protocol.Kind(kind); k != protocol.KindText && k != protocol.KindAction && k != protocol.KindTopic {
 			r.text = "" // it has a row all the same: the last one says how far the index has come
 		}
+		size += len(r.text) + len(r.purged)*indexChange
 		r.text, r.place = spaced(r.text), x.s.place(r.room, nick)
-		r.changes = kind == string(protocol.KindEdit) || kind == string(protocol.KindDelete)
+		if r.changes = kind == string(protocol.KindEdit) || kind == string(protocol.KindDelete); r.changes {
+			size += indexChange
+		}
 		batch = append(batch, r)
 	}
 	return batch, rows.Err()

@@ -17,8 +17,10 @@ const queueBytes = 64 << 20
 // whatever was submitted during one commit goes into the next. Where a commit waits
 // for a disk and posts come fast, the next one waits for more of them: see pace.
 func Local(store Store) Log {
-	l := &local{Store: store, ended: make(chan struct{})}
-	_, l.durable = store.(*SQLite)
+	l := &local{Store: store, most: commitBytesMost, ended: make(chan struct{})}
+	if s, ok := store.(*SQLite); ok {
+		l.durable, l.most = true, s.commitBytes()
+	}
 	l.wake.L, l.space.L = &l.mu, &l.mu
 	l.later.log = l
 	go l.commitAll()
@@ -29,6 +31,7 @@ type local struct {
 	Store
 	follow  func([]protocol.Entry) (told func())
 	durable bool
+	most    int // bytes of one commit, about
 	ended   chan struct{}
 
 	mu    sync.Mutex
@@ -157,8 +160,12 @@ func (l *local) commitAll() {
 			return
 		}
 		began := time.Now()
-		batch, entries = l.commit(queue, batch[:0], entries[:0])
-		l.took(len(queue))
+		for rest := queue; len(rest) > 0; {
+			n := l.fits(rest)
+			batch, entries = l.commit(rest[:n], batch[:0], entries[:0])
+			rest = rest[n:]
+			l.took(n)
+		}
 		if wait := pace.next(began, len(queue)); l.durable && wait > 0 {
 			time.Sleep(wait - time.Since(began))
 		}
@@ -166,6 +173,18 @@ func (l *local) commitAll() {
 			queue, batch, entries = nil, nil, nil
 		}
 	}
+}
+
+// fits returns how many of the first in the queue one commit takes: so none waits for
+// very many others, and a log with a bound can make room for each commit.
+func (l *local) fits(queue []submission) int {
+	size := 0
+	for i := range queue {
+		if size += queue[i].entry.MaxSize(); size > l.most {
+			return max(1, i)
+		}
+	}
+	return len(queue)
 }
 
 // commit commits one queue. It returns the two buffers for the next time.

@@ -4,29 +4,37 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"math"
+	"sync/atomic"
 	"time"
 
 	"lanchat/protocol"
 )
 
-// retention removes the oldest entries, as Keep says, behind the commits and in
-// small steps: a post waits for one step at most.
+// retention removes the oldest entries, as Keep says, after the commits and in small
+// steps: a post waits for one step at most.
 //
-// A step takes entries out of the log and of the index, and remembers their ids.
-// What a pass of such steps leaves is cleared up behind it: the index drops the
-// removed entries' words when it is merged, the file gives pages back, and the
-// write-ahead log, in which older texts may stand, is emptied.
+// A step takes entries out of the log and of the index, and remembers their ids; or it
+// forgets ids; or it clears up after these: the index drops the removed entries' words
+// when it is merged, and the file gives pages back. What was removed may stand in the
+// write-ahead log for longer, so that is emptied at the end of a pass.
+//
+// Where Keep bounds bytes, commits take part: see budget.go.
 type retention struct {
 	behind
 	s    *SQLite
 	keep Keep
+	budget
+	warn func(string)
 
 	remover
 	pageSize int64
 
-	ids    int64 // rows of gone, where Keep bounds bytes; -1: not yet counted
-	uneven bool  // the write-ahead log may hold removed texts
+	removing bool        // the log is being brought from where removing begins to where it ends
+	uneven   atomic.Bool // the write-ahead log may hold removed texts
+	others   int64       // bytes of what is neither entries nor their ids
+	measured time.Time   // when that was measured
+	warned   time.Time
+	blocked  time.Time // when a reader was last in the way of emptying the write-ahead log
 }
 
 const (
@@ -34,44 +42,47 @@ const (
 
 	// One step is at most this much; it takes a few milliseconds.
 	removeEntries = 128
-	removeBytes   = 256 << 10 // of text
-	forgetIDs     = 512
 	vacuumPages   = 64
 
 	// idsKept is how long a removed entry's id is known: a post that is sent
 	// again within it gets its old acknowledgement.
 	idsKept = 30 * 24 * time.Hour
-	// Where Keep bounds bytes, ids get at most this part of them, and the oldest
-	// give way: else a busy server would keep ids in place of entries.
-	idsShare = 4
-	idSize   = 110 // bytes in the file, about
+	// idsSpared is how long, where Keep bounds bytes, an id is known whatever it takes:
+	// from when its entry was said.
+	idsSpared = 24 * time.Hour
 
 	mergeEvery = 24 * time.Hour // a merge may have to read the whole index
+	warnEvery  = 24 * time.Hour
 )
 
 // Retain begins to remove what keep does not want, and goes on until Close. It
 // is called once at most, even with the zero Keep: ids that are no longer needed
-// are dropped all the same.
-func (s *SQLite) Retain(keep Keep) error {
-	r, err := newRetention(s, keep)
+// are dropped all the same. warn, which may be nil, is called at most once a day,
+// with why the log cannot be as small as keep says.
+func (s *SQLite) Retain(keep Keep, warn func(reason string)) error {
+	r, err := newRetention(s, keep, warn)
 	if err != nil {
 		return s.unavailable(err)
 	}
-	s.writing.Lock()
-	s.retention = r
-	s.writing.Unlock()
 	r.start(r.run)
 	return nil
 }
 
-func newRetention(s *SQLite, keep Keep) (*retention, error) {
-	r := &retention{s: s, keep: keep, ids: -1, uneven: true}
-	if err := r.open(s, neverWaits); err != nil {
+func newRetention(s *SQLite, keep Keep, warn func(string)) (*retention, error) {
+	if warn == nil {
+		warn = func(string) {}
+	}
+	r := &retention{s: s, keep: keep, budget: newBudget(keep.Bytes), warn: warn}
+	r.uneven.Store(true)
+	if err := r.open(s, waitsShortly); err != nil {
 		return nil, err
 	}
 	if err := r.prepare(context.Background()); err != nil {
 		return nil, errors.Join(err, r.behind.close())
 	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.retention = r
 	return r, nil
 }
 
@@ -94,8 +105,12 @@ func (r *retention) run(ctx context.Context) {
 		// A fault here is one of the file, and posting tells of it. What was not
 		// removed now is later.
 		_ = r.pass(ctx)
+		if !rest(ctx, retentionPause) {
+			return
+		}
 		select {
 		case <-tick.C:
+		case <-r.wake:
 		case <-ctx.Done():
 			return
 		}
@@ -104,12 +119,8 @@ func (r *retention) run(ctx context.Context) {
 
 // pass removes whatever is to be removed now.
 func (r *retention) pass(ctx context.Context) error {
-	for _, step := range []func(context.Context) (bool, error){r.remove, r.forget} {
-		did, err := r.s.repeat(ctx, step)
-		if err != nil {
-			return err
-		}
-		r.uneven = r.uneven || did
+	if _, err := r.s.repeat(ctx, r.step); err != nil {
+		return err
 	}
 	if err := r.merge(ctx); err != nil {
 		return err
@@ -117,37 +128,63 @@ func (r *retention) pass(ctx context.Context) error {
 	if _, err := r.s.repeat(ctx, r.shrink); err != nil {
 		return err
 	}
-	if r.uneven {
+	if r.uneven.Load() {
 		return r.truncate(ctx)
 	}
 	return nil
 }
 
-// remove takes the oldest entries out of the log. writing is held.
-func (r *retention) remove(ctx context.Context) (more bool, err error) {
-	var before int64 // what was said before this goes
+// step does the next of what is to be done, so that neither entries nor ids ever take
+// what belongs to the other. writing is held.
+func (r *retention) step(ctx context.Context) (more bool, err error) {
+	if more, err := r.forget(ctx); err != nil || more {
+		return more, err
+	}
 	switch {
 	case r.keep.Age > 0:
-		before = r.s.now().Add(-r.keep.Age).UnixNano()
+		return r.remove(ctx, r.s.now().Add(-r.keep.Age).UnixNano())
 	case r.keep.Bytes > 0:
-		if pages, free, err := r.pages(ctx); err != nil || (pages-free)*r.pageSize <= r.keep.Bytes {
-			return false, err
-		}
-		// What removed entries still take of the index is not taken from others.
-		if more, err := mergeWords(ctx, r.conn, mergePages); err != nil || more {
-			return more, err
-		}
-		before = r.s.last + 1
-	default:
+		return r.removeBytes(ctx)
+	}
+	return false, nil
+}
+
+// removeBytes brings the log down to its bound in bytes. writing is held.
+func (r *retention) removeBytes(ctx context.Context) (more bool, err error) {
+	u, err := r.usage(ctx)
+	if err != nil {
+		return false, err
+	}
+	if u.used > r.beginAt {
+		r.removing = true
+	}
+	if r.removing = r.removing && u.used > r.endAt; !r.removing {
 		return false, nil
 	}
-	old, err := oldest(ctx, r.conn, before, "ORDER BY n")
+	if more, err := r.shrinkTo(ctx, max(r.freeMost, u.used-r.keep.Bytes)); err != nil || more {
+		return more, err
+	}
+	// What removed entries still take of the index is not taken from others.
+	if more, err := mergeWords(ctx, r.conn, mergePages); err != nil || more {
+		return more, err
+	}
+	if u.entries <= r.floor {
+		r.warnOf(u)
+		return false, nil
+	}
+	return r.remove(ctx, r.s.last+1)
+}
+
+// remove takes the oldest entries that were said before a time out of the log. writing
+// is held.
+func (r *retention) remove(ctx context.Context, before int64) (more bool, err error) {
+	old, err := oldest(ctx, r.conn, before, r.stepBytes, "ORDER BY n")
 	if err != nil || len(old) == 0 {
 		return false, err
 	}
-	newest, now := r.s.goneMax, r.s.now().Unix()
+	to, now := r.s.goneTo, r.s.now().Unix()
 	err = transact(ctx, r.conn, func(ctx context.Context) error {
-		if newest, err = r.remover.remove(ctx, old, newest, now); err != nil {
+		if to, err = r.remover.remove(ctx, old, to, now); err != nil {
 			return err
 		}
 		last := old[len(old)-1]
@@ -156,10 +193,8 @@ func (r *retention) remove(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.s.goneMax = newest
-	if r.ids >= 0 {
-		r.ids += int64(len(old))
-	}
+	r.s.goneTo = to
+	r.uneven.Store(true)
 	return true, nil
 }
 
@@ -184,14 +219,14 @@ func (e *oldEntry) sum() []byte {
 }
 
 // oldest returns the oldest entries that were said before a time, one step's.
-func oldest(ctx context.Context, c *sql.Conn, before int64, which string, args ...any) ([]oldEntry, error) {
+func oldest(ctx context.Context, c *sql.Conn, before int64, most int, which string, args ...any) ([]oldEntry, error) {
 	rows, err := c.QueryContext(ctx, "SELECT n, room, seq, id, at, kind, text, target, flags, sum, reactions IS NOT NULL FROM entries "+which+" LIMIT ?", append(args, removeEntries)...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var old []oldEntry
-	for size := 0; size < removeBytes && rows.Next(); {
+	for size := 0; size < most && rows.Next(); {
 		var e oldEntry
 		var id, target []byte
 		if err := rows.Scan(&e.n, &e.room, &e.Seq, &id, &e.At, (*string)(&e.Kind), &e.Text, &target, &e.flags, &e.posted, &e.reacted); err != nil {
@@ -210,31 +245,16 @@ func oldest(ctx context.Context, c *sql.Conn, before int64, which string, args .
 
 // forget drops the ids that need not be known any longer. writing is held.
 func (r *retention) forget(ctx context.Context) (more bool, err error) {
-	if r.s.goneMax.IsZero() {
+	if r.s.goneTo == 0 {
 		return false, nil
 	}
-	before, most := r.s.now().Add(-idsKept).Unix(), int64(forgetIDs)
-	if r.keep.Bytes > 0 {
-		if r.ids < 0 {
-			if err := r.conn.QueryRowContext(ctx, "SELECT count(*) FROM gone").Scan(&r.ids); err != nil {
-				return false, err
-			}
-		}
-		if tooMany := r.ids - r.keep.Bytes/idsShare/idSize; tooMany > 0 {
-			before, most = math.MaxInt64, min(most, tooMany)
-		}
+	now := r.s.now()
+	if more, err = r.gone.forgetRemoved(ctx, now.Add(-idsKept)); err == nil && !more && r.keep.Bytes > 0 {
+		more, err = r.gone.forgetSaid(ctx, now.Add(-idsSpared), r.idsMost)
 	}
-	result, err := r.conn.ExecContext(ctx, "DELETE FROM gone WHERE id IN (SELECT id FROM gone WHERE removed < ? ORDER BY removed LIMIT ?)", before, most)
-	if err != nil {
+	if err != nil || !more {
 		return false, err
 	}
-	count, err := result.RowsAffected()
-	if err != nil || count == 0 {
-		return false, err
-	}
-	if r.ids >= 0 {
-		r.ids -= count
-	}
-	r.s.goneMax, err = goneMax(ctx, r.conn)
+	r.s.goneTo, err = r.gone.newest(ctx)
 	return true, err
 }

@@ -17,10 +17,12 @@
 // again gives the entry that is already there, whoever submits it; another
 // content under a known id fails with [ErrIDConflict]. The memory store knows
 // the last 1,048,576 ids; SQLite knows the id of every entry that it has, and of
-// a removed one for 30 days past its removal. An entry that was edited is still
-// compared with what was posted, by a hash. Of one that was deleted nothing is
-// kept to compare with, not even a hash, nor of its edits: there, and where an
-// edited entry was imported, any content counts as the same.
+// a removed one for 30 days past its removal or, where Keep bounds bytes, for at
+// least 24 hours after it was posted. An entry that was edited is still compared
+// with what was posted, by a hash; so is a removed one, by 24 bits of it. Of one
+// that was deleted nothing is kept to compare with, not even a hash, nor of its
+// edits: there, and where an edited entry was imported, any content counts as the
+// same.
 //
 // # Folding
 //
@@ -80,21 +82,40 @@
 // # Retention
 //
 // With a [Keep], entries are removed for good once they are too old, or once the
-// pages in use are more than so many bytes: the oldest of the whole log first,
-// whatever their room. [SQLite.Retain] does it behind the commits, at once and
-// then every minute, and a post waits for one small step at most. While more is
-// posted than steps can remove, the log is larger than its bound for a time.
+// log is larger than so many bytes: the oldest of the whole log first, whatever
+// their room. [SQLite.Retain] does it after the commits, at once, then every minute
+// and, with a bound in bytes, as soon as the log has grown to it; a post waits for
+// one small step at most.
+//
+// A bound in bytes counts what a user sees, log.db and log.db-wal. Of it
+//
+//   - entries and their words in the index have at least four fifths, where there is
+//     as much, at every moment: the newest stay, whatever their sizes;
+//   - the ids of removed entries take at most a tenth: above it the oldest are
+//     forgotten, but none whose entry was posted in the last 24 hours;
+//   - the files have at most a tenth more than all of it. What was posted is
+//     committed in small parts, and each has room made for it first: under a flood
+//     posts are later, and the log is no larger.
+//
+// Where not all of that is possible, no post is doubled (ids stay), then entries have
+// their four fifths, and the log is larger than it should be; warn is told why. A
+// removed id takes 12 to 20 bytes: so it is where more than about one and a half times
+// as many messages are removed within a day as fit into the bound, or where rooms,
+// nicks and other records, which retention does not remove, take a twentieth of it or
+// more. A log that is too large when it is opened shrinks in the background. A reader, such as a
+// long export, keeps the write-ahead log from being emptied, and the log is larger by
+// that. And with a bound of less than 5 MB one commit is more than the tenth: there the
+// log may be larger by half a megabyte.
 //
 // A removed entry is not read, found or searched any more, and its reactions go
 // with it. Its text is overwritten
 // in the file as it is removed, and its single words in the index when that is
 // merged, which is within a day. Older copies in the write-ahead log go as soon as
 // no reader needs them. The space goes back to the file system, but for a
-// sixteenth that is kept for what comes. What stays is the room with its topic and
-// its head, so that numbers never begin again, and for 30 days each entry's id
-// with a hash of its content, so that a post that is sent again is acknowledged as
-// it was the first time. (Where Keep bounds bytes, ids get at most a quarter of
-// them; on a server so busy that this is too little, the oldest ids go earlier.)
+// sixteenth (with a bound in bytes three hundredths of that) that is kept for what
+// comes. What stays is the room with its topic and its head, so that numbers never
+// begin again, and each entry's id with a hash of its content, for as long as said
+// above, so that a post that is sent again is acknowledged as it was the first time.
 //
 // # Removed rooms
 //

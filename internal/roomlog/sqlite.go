@@ -40,7 +40,7 @@ type SQLite struct {
 	insertAbout *sql.Stmt
 	setHead     *sql.Stmt
 	byID        *sql.Stmt
-	byGone      *sql.Stmt
+	gone        *goneIDs
 	nickOwner   atomic.Pointer[sql.Stmt] // of the readers; nil: not yet asked for
 	nicksOf     atomic.Pointer[sql.Stmt]
 	bound       nickCache
@@ -48,9 +48,9 @@ type SQLite struct {
 	last        int64 // the newest entry's time; guarded by writing
 	n           int64 // its place; guarded by writing
 	facts       int   // how many there are, those that are over included; guarded by writing
-	// goneMax is the greatest id of a removed entry, zero when there is none: a
-	// post with a greater one need not be looked for there. Guarded by writing.
-	goneMax protocol.ID
+	// goneTo is where the times of removed entries' ids end, zero when there are
+	// none: a post with a later one need not be looked for there. Guarded by writing.
+	goneTo int64
 
 	mu         sync.RWMutex
 	rooms      map[string]*sqliteRoom
@@ -66,7 +66,7 @@ type SQLite struct {
 	indexer   *indexer
 	purger    *purger
 	eraser    *eraser
-	retention *retention // nil until Retain
+	retention *retention // nil until Retain; guarded by writing
 }
 
 type sqliteRoom struct {
@@ -142,7 +142,7 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	if s.byID, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, flags, kind, text, target, sum FROM entries WHERE id = ?"); err != nil {
 		return nil, err
 	}
-	if s.byGone, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, sum FROM gone WHERE id = ?"); err != nil {
+	if s.gone, err = newGoneIDs(ctx, s.w); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("sqlite", dsn(dir, "log.db", "_pragma=query_only(ON)&_pragma=busy_timeout(10000)")); err != nil {
@@ -208,7 +208,7 @@ func (s *SQLite) load(ctx context.Context) error {
 		}
 		s.n, s.last = max(s.n, n), max(s.last, last)
 	}
-	if s.goneMax, err = goneMax(ctx, s.w); err != nil {
+	if s.goneTo, err = s.gone.newest(ctx); err != nil {
 		return err
 	}
 	if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
@@ -254,9 +254,13 @@ func (s *SQLite) addRoom(r *sqliteRoom) {
 
 // Close writes what is still in memory and closes the files.
 func (s *SQLite) Close() error {
+	s.writing.Lock()
+	r := s.retention
+	s.retention = nil
+	s.writing.Unlock()
 	var stopped error
-	if s.retention != nil {
-		stopped = s.retention.close()
+	if r != nil {
+		stopped = r.close()
 	}
 	stopped = errors.Join(stopped, s.eraser.close(), s.purger.close(), s.indexer.close())
 	s.writing.Lock()
@@ -267,13 +271,16 @@ func (s *SQLite) Close() error {
 
 func (s *SQLite) closeFiles() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.byGone, s.nickOwner.Load(), s.nicksOf.Load()} {
+	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.nickOwner.Load(), s.nicksOf.Load()} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
 	}
 	if s.folder != nil {
 		errs = append(errs, s.folder.close())
+	}
+	if s.gone != nil {
+		errs = append(errs, s.gone.close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
-
-	"lanchat/protocol"
 )
 
 // The places in the log that the table meta knows by name, each with a time.
@@ -16,6 +14,8 @@ const (
 
 	metaReplaced = "replaced" // the newest entry that has replaced or deleted a text
 	metaPurged   = "purged"   // up to here no replaced text is in the files
+
+	metaGone = "gone" // not a place: how many removed entries' ids are known, and in how many bytes
 )
 
 // meta reads a place and a time; both are 0 when they were never set.
@@ -39,12 +39,4 @@ func setMeta(ctx context.Context, c *sql.Conn, name string, n, at int64) error {
 func metaValue(n, at int64) []byte {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(n))
 	return binary.BigEndian.AppendUint64(raw, uint64(at))
-}
-
-// goneMax finds the greatest id of a removed entry.
-func goneMax(ctx context.Context, c *sql.Conn) (id protocol.ID, err error) {
-	var raw []byte
-	err = c.QueryRowContext(ctx, "SELECT max(id) FROM gone").Scan(&raw)
-	copy(id[:], raw)
-	return id, err
 }

@@ -1,7 +1,6 @@
 package roomlog
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -188,25 +187,22 @@ func (x *eraser) step(ctx context.Context, room int64) (more bool, err error) {
 	x.s.mu.RLock()
 	base := x.s.byRoom[room].base
 	x.s.mu.RUnlock()
-	old, err := oldest(ctx, x.conn, math.MaxInt64, "WHERE room = ? AND seq <= ? ORDER BY seq", room, int64(base))
+	old, err := oldest(ctx, x.conn, math.MaxInt64, removeBytesMost, "WHERE room = ? AND seq <= ? ORDER BY seq", room, int64(base))
 	if err != nil {
 		return false, err
 	}
 	if len(old) == 0 {
 		return false, x.done(ctx, room)
 	}
-	newest, now := x.s.goneMax, x.s.now().Unix()
+	to, now := x.s.goneTo, x.s.now().Unix()
 	err = transact(ctx, x.conn, func(ctx context.Context) error {
-		newest, err = x.remove(ctx, old, newest, now)
+		to, err = x.remove(ctx, old, to, now)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	x.s.goneMax = newest
-	if r := x.s.retention; r != nil && r.ids >= 0 {
-		r.ids += int64(len(old))
-	}
+	x.s.goneTo = to
 	return true, nil
 }
 
@@ -233,15 +229,18 @@ func (x *eraser) done(ctx context.Context, room int64) error {
 
 // remover removes entries from the file, and remembers their ids.
 type remover struct {
-	remember, unindex, unreact, drop *sql.Stmt
+	gone                   *goneIDs
+	unindex, unreact, drop *sql.Stmt
 }
 
 func (r *remover) prepare(ctx context.Context, c *sql.Conn) (err error) {
+	if r.gone, err = newGoneIDs(ctx, c); err != nil {
+		return err
+	}
 	for _, s := range []struct {
 		stmt  **sql.Stmt
 		query string
 	}{
-		{&r.remember, "INSERT OR REPLACE INTO gone (id, room, seq, at, sum, removed) VALUES (?,?,?,?,?,?)"},
 		{&r.unindex, "DELETE FROM words WHERE rowid = ?"},
 		{&r.unreact, "DELETE FROM reactions WHERE target = ?"},
 		{&r.drop, "DELETE FROM entries WHERE n = ?"},
@@ -255,35 +254,38 @@ func (r *remover) prepare(ctx context.Context, c *sql.Conn) (err error) {
 
 func (r *remover) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{r.remember, r.unindex, r.unreact, r.drop} {
+	for _, stmt := range []*sql.Stmt{r.unindex, r.unreact, r.drop} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.gone.close())...)
 }
 
-// remove removes entries, in a transaction, at a time in seconds. It returns the
-// greatest id of a removed entry, which was newest before.
-func (r *remover) remove(ctx context.Context, old []oldEntry, newest protocol.ID, now int64) (protocol.ID, error) {
+// remove removes entries, in a transaction, at a time in seconds. It returns where the
+// times of removed entries' ids end, which was to before.
+func (r *remover) remove(ctx context.Context, old []oldEntry, to, now int64) (int64, error) {
+	ids := make([]goneID, len(old))
+	for i := range old {
+		e := &old[i]
+		ids[i] = goneID{key: keyOf(e.ID), room: e.room, seq: e.Seq, at: e.At, removed: now, sum: shortSum(e.sum())}
+		to = max(to, ids[i].key.ms()+1)
+	}
+	if err := r.gone.add(ctx, ids); err != nil {
+		return to, err
+	}
 	for _, e := range old {
-		if _, err := r.remember.ExecContext(ctx, e.ID[:], e.room, int64(e.Seq), e.At, e.sum(), now); err != nil {
-			return newest, err
-		}
 		if _, err := r.unindex.ExecContext(ctx, e.n); err != nil {
-			return newest, err
+			return to, err
 		}
 		if e.reacted {
 			if _, err := r.unreact.ExecContext(ctx, e.n); err != nil {
-				return newest, err
+				return to, err
 			}
 		}
 		if _, err := r.drop.ExecContext(ctx, e.n); err != nil {
-			return newest, err
-		}
-		if bytes.Compare(e.ID[:], newest[:]) > 0 {
-			newest = e.ID
+			return to, err
 		}
 	}
-	return newest, nil
+	return to, nil
 }

@@ -28,8 +28,12 @@ type heads map[string]*sqliteRoom
 
 // Append implements Store: one transaction, durable when it returns.
 func (s *SQLite) Append(batch []Record) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	need := 0
+	for i := range batch {
+		need += batch[i].Entry.MaxSize()
+	}
+	s.startWriting(need)
+	defer s.endWriting()
 	rooms := heads{}
 	n, last := s.n, max(s.last, s.now().UnixNano())
 	err := s.transact(context.Background(), func(ctx context.Context) error {
@@ -135,7 +139,7 @@ func transact(ctx context.Context, c *sql.Conn, do func(ctx context.Context) err
 // one's number and time. Its number is the room's next, but at least seq. An
 // imported one may be edited or gone; what it said at first is not known then.
 func (s *SQLite) add(ctx context.Context, rooms heads, e *protocol.Entry, from Place, n, at int64, seq uint64, imported bool) (added bool, err error) {
-	if bytes.Compare(e.ID[:], s.goneMax[:]) <= 0 {
+	if msOf(e.ID[:]) < s.goneTo {
 		if known, err := s.wasRemoved(ctx, e, imported); known || err != nil {
 			return false, err
 		}
@@ -278,24 +282,18 @@ func sameTarget(id protocol.ID, raw []byte) bool {
 
 // wasRemoved does the same for an entry that retention has removed.
 func (s *SQLite) wasRemoved(ctx context.Context, e *protocol.Entry, imported bool) (bool, error) {
-	var room, at int64
-	var seq uint64
-	var sum []byte
-	err := s.byGone.QueryRowContext(ctx, e.ID[:]).Scan(&room, &seq, &at, &sum)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, nil
-	case err != nil:
+	one, known, err := s.gone.lookup(ctx, e.ID)
+	if err != nil || !known {
 		return false, err
 	}
 	s.mu.RLock()
-	r := s.byRoom[room]
+	r := s.byRoom[one.room]
 	s.mu.RUnlock()
-	same := len(sum) == 0 || bytes.Equal(sum, contentSum(e)) || imported && (e.Edited || e.Gone || e.Kind == protocol.KindEdit)
+	same := one.sum == 0 || one.sum == shortSum(contentSum(e)) || imported && (e.Edited || e.Gone || e.Kind == protocol.KindEdit)
 	if r == nil || r.info.Name != e.Room || !same {
 		return true, ErrIDConflict
 	}
-	e.Seq, e.At = seq, at
+	e.Seq, e.At = one.seq, one.at
 	return true, nil
 }
 

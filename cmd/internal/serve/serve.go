@@ -199,7 +199,7 @@ func openLog(cfg Config) (roomlog.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Retain(cfg.Keep); err != nil {
+	if err := store.Retain(cfg.Keep, func(reason string) { cfg.Logger.Warn("the log is larger than --keep says", "reason", reason) }); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return roomlog.Local(store), nil
