@@ -64,7 +64,8 @@ what an admin may, such as /kick and /ban. With --passphrase-file newcomers are
 asked for what stands in the FILE.`,
 		Example: `  chat host "Hack Night"
   chat host "Hack Night" --no-discovery   for who is told the address
-  chat host "Hack Night" --passphrase-file ~/hack-night.txt`,
+  chat host "Hack Night" --passphrase-file ~/hack-night.txt
+  chat host "Hack Night" --keep 30d       forget what is older than 30 days`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := serve.DefaultName()
@@ -74,12 +75,16 @@ asked for what stands in the FILE.`,
 			if err := serve.ValidName(name); err != nil {
 				return usagef("%w", err)
 			}
+			if err := h.keep.Check(h.memory); err != nil {
+				return usagef("%w", err)
+			}
 			return a.host(cmd.Context(), name, h)
 		},
 	}
 	cmd.Flags().StringVar(&h.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
 	cmd.Flags().BoolVar(&h.noGuests, "no-guests", false, "admit nobody without a key")
 	cmd.Flags().BoolVar(&h.memory, "memory", false, "keep what is said in memory only: it ends with the program")
+	cmd.Flags().Var(&h.keep, "keep", serve.KeepUsage)
 	return cmd
 }
 
@@ -87,6 +92,7 @@ asked for what stands in the FILE.`,
 type hosting struct {
 	listen   string
 	memory   bool
+	keep     serve.KeepFlag
 	noGuests bool
 }
 
@@ -155,7 +161,7 @@ func (a *app) host(ctx context.Context, name string, h hosting) error {
 	if err != nil {
 		return err
 	}
-	s, err := serve.Start(serve.Config{Name: name, Listen: h.listen, Memory: h.memory, Data: serve.DataDir(home, name),
+	s, err := serve.Start(serve.Config{Name: name, Listen: h.listen, Memory: h.memory, Keep: h.keep.Keep, Data: serve.DataDir(home, name),
 		PassphraseFile: a.o.passphraseFile, NoGuests: h.noGuests,
 		Admins: []identity.Fingerprint{id.Fingerprint()}, NoDiscovery: a.o.noDiscovery, Discovery: a.o.discovery(), Software: serve.Software()})
 	if err != nil {

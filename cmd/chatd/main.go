@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,7 +35,7 @@ const (
 type options struct {
 	name, listen, data  string
 	memory              bool
-	keep                keepFlag
+	keep                serve.KeepFlag
 	diskFloor           floorFlag
 	noDiscovery         bool
 	discoveryPort       uint16
@@ -127,8 +126,8 @@ CHATD_POST_RATE.`,
 					return fmt.Errorf("%s: %w", flag, err)
 				}
 			}
-			if o.memory && o.keep.Keep != (roomlog.Keep{}) {
-				return errors.New("--keep: with --memory nothing is kept beyond the process, and of it only the newest 64 MiB")
+			if err := o.keep.Check(o.memory); err != nil {
+				return err
 			}
 			*started = true
 			return serveUntilSignal(o, logger, cmd.OutOrStdout())
@@ -139,7 +138,7 @@ CHATD_POST_RATE.`,
 	f.StringVar(&o.listen, "listen", "", "`ADDR`ess to listen on; without it port 25252, or any one when that is taken")
 	f.StringVar(&o.data, "data", "", "`DIR`ectory of this server's key and log; without it one below the user's data directory, by name")
 	f.BoolVar(&o.memory, "memory", false, "keep what is said in memory only: it ends with the server")
-	f.Var(&o.keep, "keep", "remove the oldest entries for good: those over an `AGE` such as 12h or 30d,\nor whatever is more than a size such as 500MB or 10GB; off keeps everything")
+	f.Var(&o.keep, "keep", serve.KeepUsage)
 	f.Var(&o.diskFloor, "disk-floor", "refuse posts rather than leave less than this `SIZE` free where the log is, such as\n2GB; off uses all of the disk. Without it the larger of 1 GiB and 5 % stays free,\nbut no more than 10 %")
 	f.BoolVar(&o.noDiscovery, "no-discovery", false, "send and answer no datagram, where that is unwelcome: people need the address")
 	f.Uint16Var(&o.discoveryPort, "discovery-port", discovery.DefaultPort, "UDP port of discovery; the same for everybody on the network")
@@ -185,16 +184,6 @@ func dataDir(data, name string) (string, error) {
 	}
 	return serve.DataDir(home, name), nil
 }
-
-// keepFlag is the value of --keep.
-type keepFlag struct{ roomlog.Keep }
-
-func (k *keepFlag) Set(s string) (err error) {
-	k.Keep, err = roomlog.ParseKeep(s)
-	return err
-}
-
-func (k *keepFlag) Type() string { return "string" }
 
 // floorFlag is the value of --disk-floor: bytes; 0: the default; below 0: off.
 type floorFlag int64
