@@ -34,7 +34,7 @@ func newBudget(size int64) budget {
 	}
 	part := func(percent int64) int64 { return size / 100 * percent }
 	return budget{
-		beginAt: part(98), endAt: part(97), holdAt: part(100), floor: part(86), idsMost: part(10), freeMost: part(3),
+		beginAt: part(97), endAt: part(96), holdAt: part(98), floor: part(86), idsMost: part(10), freeMost: part(3),
 		walMost:     min(max(part(4), 128<<10), walMostEver),
 		stepBytes:   int(min(max(part(1), 16<<10), removeBytesMost)),
 		commitBytes: int(min(max(part(2), 32<<10), commitBytesMost)),
@@ -44,7 +44,10 @@ func newBudget(size int64) budget {
 const (
 	retentionPause = 100 * time.Millisecond // between two passes, under a flood
 	measureEvery   = time.Minute
-	blockedFor     = 100 * time.Millisecond
+	// Where a reader is in the way of emptying the write-ahead log, that is tried again
+	// after so long, and each time after twice as long, up to blockedMost.
+	blockedFor  = 2 * time.Millisecond
+	blockedMost = 500 * time.Millisecond
 )
 
 // usage is what takes the space in the file, in bytes.
@@ -142,7 +145,7 @@ func (s *SQLite) endWriting() {
 // reader that is in the way is waited for only shortly. writing is held.
 func (r *retention) trimWAL() {
 	wal := r.fileSize("log.db-wal")
-	if wal <= r.walMost || time.Since(r.blocked) < blockedFor {
+	if wal <= r.walMost || time.Now().Before(r.blocked) {
 		return
 	}
 	// While the log is far above its bound anyway, that would only take time.
@@ -150,8 +153,11 @@ func (r *retention) trimWAL() {
 		return
 	}
 	if busy, err := checkpoint(context.Background(), r.conn, "TRUNCATE"); err != nil || busy {
-		r.blocked = time.Now()
+		r.wait = min(max(2*r.wait, blockedFor), blockedMost)
+		r.blocked = time.Now().Add(r.wait)
+		return
 	}
+	r.wait = 0
 }
 
 func (r *retention) fileSize(name string) int64 {

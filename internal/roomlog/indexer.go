@@ -25,6 +25,7 @@ type indexer struct {
 const (
 	indexBatch  = 256                    // entries in one transaction: posting waits for no more; with half as many, each costs more
 	indexBytes  = 64 << 10               // of their text, for the same reason,
+	indexedRow  = 64                     // bytes that an entry takes in the index, beside its text
 	indexChange = 1 << 10                // where one that changes another's text counts as much
 	mergePages  = 8                      // pages that one step of a merge writes, for the same reason
 	indexPause  = 100 * time.Millisecond // after a commit; in a burst, once for many
@@ -122,6 +123,9 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 	if err := x.conn.QueryRowContext(ctx, indexedTo).Scan(&indexed); err != nil || indexed >= x.s.n {
 		return indexed, err
 	}
+	if err := x.makeRoom(ctx, indexed); err != nil {
+		return indexed, err
+	}
 	tx, err := x.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return indexed, err
@@ -186,6 +190,20 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		return indexed, err
 	}
 	return last, nil
+}
+
+// makeRoom has retention make room for what the next step adds to the file.
+func (x *indexer) makeRoom(ctx context.Context, indexed int64) error {
+	r := x.s.retention
+	if r == nil || r.keep.Bytes == 0 {
+		return nil
+	}
+	var entries, text int64
+	if err := x.conn.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(length(CAST(text AS BLOB))), 0) FROM (SELECT text FROM entries WHERE n > ? ORDER BY n LIMIT ?)",
+		indexed, indexBatch).Scan(&entries, &text); err != nil {
+		return err
+	}
+	return r.makeRoom(ctx, min(text, 2*indexBytes)+entries*indexedRow)
 }
 
 const (

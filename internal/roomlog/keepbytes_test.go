@@ -2,17 +2,22 @@ package roomlog
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"lanchat/protocol"
 )
 
 var (
 	keepEntries = flag.Int("keep.entries", 16_000, "messages in the test of --keep SIZE")
+	keepSeeds   = flag.Int("keep.seeds", 1, "random floods in the test of --keep SIZE under one")
 	keepSize    = flag.String("keep.size", "2.2MB", "the bound of that test")
 )
 
@@ -134,4 +139,99 @@ func TestKeepBytesOnALargerLog(t *testing.T) {
 	if r := add(t, s, first)[0]; !r.Known || r.Entry.Seq != first.Seq || r.Entry.At != first.At {
 		t.Errorf("the first entry sent again: %+v, want %+v", r, first)
 	}
+}
+
+// Messages of random sizes are posted as fast as a bound in bytes takes them, beside the
+// goroutines that index them and remove others: at no moment are the files larger than
+// they may be, and at none have the entries less than four fifths.
+func TestKeepBytesUnderAFlood(t *testing.T) {
+	const bound = 3_000_000
+	for seed := range uint64(*keepSeeds) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		dir := t.TempDir()
+		s := openStore(t, dir)
+		if err := s.Retain(Keep{Bytes: bound}, nil); err != nil {
+			t.Fatal(err)
+		}
+		most := []int{3000, 16 << 10, 100}[seed%3]
+		var costs []int64 // of the entries, by their places in the log
+		var newest []protocol.Entry
+		var largest, total, left int64
+		from := int64(1)
+		least, longest := int64(-1), time.Duration(0)
+		for total < 2*bound {
+			var batch []Record
+			for size := 0; size < s.commitBytes(); {
+				e := entry(fmt.Sprint("room", rnd.IntN(4)), words(rnd, 1+rnd.IntN(most)))
+				batch = append(batch, Record{Entry: e})
+				size += e.MaxSize()
+				cost := int64(len(e.Text)) + 120
+				costs, total, left = append(costs, cost), total+cost, left+cost
+				newest = append(newest, e)
+			}
+			newest = newest[max(0, len(newest)-100):]
+			begin := time.Now()
+			if err := s.Append(batch); err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, time.Since(begin))
+			largest = max(largest, logSize(t, dir))
+			var oldest int64
+			if err := s.db.QueryRow("SELECT min(n) FROM entries").Scan(&oldest); err != nil {
+				t.Fatal(err)
+			}
+			for ; from < oldest; from++ {
+				left -= costs[from-1]
+			}
+			if oldest > 1 && (least < 0 || left < least) {
+				least = left
+			}
+		}
+		for i := range newest {
+			if _, ok, err := s.Find(t.Context(), newest[i].ID); !ok || err != nil {
+				t.Fatalf("seed %d: one of the newest was removed, %v", seed, err)
+			}
+		}
+		if err := s.indexer.catchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// What those that are left take, in a log that has only them.
+		fresh := openStore(t, t.TempDir())
+		empty := sharesOf(t, fresh).used
+		var only []Record
+		for _, r := range s.Rooms("", 10) {
+			got, _, err := s.Read(t.Context(), Range{Room: r.Name, Limit: 1 << 20, Bytes: 1 << 30})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range got {
+				only = append(only, Record{Entry: e})
+			}
+		}
+		var now int64
+		for i := range only {
+			now += int64(len(only[i].Entry.Text)) + 120
+		}
+		if err := errors.Join(fresh.Append(only), fresh.indexer.catchUp(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		size := float64(sharesOf(t, fresh).used-empty) / float64(now) // of a unit of cost
+		share := float64(least) * size / bound
+		t.Logf("texts of up to %d bytes: entries had at least %.2f of the bound, the log at most %.2f, the longest commit took %v", most, share, float64(largest)/bound, longest.Round(time.Millisecond))
+		if share < 0.8 || largest > bound*11/10+500_000 {
+			t.Errorf("texts of up to %d bytes: entries had at least %.2f of the bound, the log at most %.2f", most, share, float64(largest)/bound)
+		}
+		if err := errors.Join(s.Close(), fresh.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// words makes a text of n bytes.
+func words(rnd *rand.Rand, n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		fmt.Fprintf(&b, "%x ", rnd.Uint64N(1<<uint(4+rnd.IntN(30))))
+	}
+	return b.String()[:n]
 }

@@ -34,7 +34,8 @@ type retention struct {
 	others   int64       // bytes of what is neither entries nor their ids
 	measured time.Time   // when that was measured
 	warned   time.Time
-	blocked  time.Time // when a reader was last in the way of emptying the write-ahead log
+	blocked  time.Time // until then a reader is taken to be in the way of emptying the write-ahead log
+	wait     time.Duration
 }
 
 const (
