@@ -41,8 +41,13 @@ func leftIn(t *testing.T, dir string) left {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.Query(`SELECT 'facts ' || kind, count(*) FROM facts GROUP BY kind UNION ALL SELECT 'nicks', count(*) FROM nicks
-		UNION ALL SELECT 'rooms', count(*) FROM rooms WHERE name NOT LIKE 'dm:%' UNION ALL SELECT 'direct talks', count(*) FROM rooms WHERE name LIKE 'dm:%'
+	// Of a nick that was freed, and of a room that was removed, a mark stays; an earlier build removes none.
+	there := "removed = 0"
+	if _, err := db.Exec("SELECT removed FROM rooms LIMIT 0"); err != nil {
+		there = "1"
+	}
+	rows, err := db.Query(`SELECT 'facts ' || kind, count(*) FROM facts GROUP BY kind UNION ALL SELECT 'nicks', count(*) FROM nicks WHERE used > 0
+		UNION ALL SELECT 'rooms', count(*) FROM rooms WHERE name NOT LIKE 'dm:%' AND ` + there + ` UNION ALL SELECT 'direct talks', count(*) FROM rooms WHERE name LIKE 'dm:%'
 		UNION ALL SELECT 'entries', count(*) FROM entries`)
 	if err != nil {
 		t.Fatal(err)

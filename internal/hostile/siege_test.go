@@ -48,6 +48,8 @@ func TestSiege(t *testing.T) {
 	r.army = raise(t, lasting, s.addr, c.all[0].nick)
 	r.phase(with, time.Duration(flags.siege)*time.Second)
 	now, most := s.memory()
+	talking := r.whileTalking()
+	a.banAll()
 	done := r.army.dismiss(t)
 	for _, k := range lasting {
 		t.Logf("%-8s %v", k.name, done[k.name])
@@ -59,15 +61,8 @@ func TestSiege(t *testing.T) {
 	attacked.within(t)
 
 	began := time.Now()
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.talk(ctx, 1)
-	}()
 	a.putRight()
-	stop()
-	<-ended
+	talking()
 	t.Logf("the admin has typed %d lines in %v: %v", a.typed, time.Since(began).Round(time.Second), a.used)
 	c.settle(t)
 	for _, what := range c.told {
@@ -79,12 +74,20 @@ func TestSiege(t *testing.T) {
 	s.stop()
 	after := leftIn(t, data)
 	t.Logf("put right: %v", after)
-	said := 0 // by bystanders, meanwhile
-	for _, p := range c.all {
-		said += len(p.said)
-	}
-	after.rows["entries"] -= said
+	delete(after.rows, "entries")      // those that are deleted keep their numbers,
+	delete(after.rows, "direct talks") // and talks that are empty now their heads; there is a share for them
 	after.asBefore(t, before)
+}
+
+// whileTalking has people talk until what it returns is called.
+func (r *run) whileTalking() (stop func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.crowd.talk(ctx, 1)
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // asBefore makes sure that nothing has grown by more than a tenth, but for a few that
@@ -126,6 +129,8 @@ type admin struct {
 	chat  string
 	p     *tied.Process
 	help  map[string]bool // commands that /help names
+	addrs []string        // of strangers
+	marks int
 	typed int
 	used  map[string]int
 }
@@ -159,7 +164,7 @@ func (a *admin) join(addr string) {
 	for _, m := range regexp.MustCompile(`(?m)^(?:.* -- |\s+)/([a-z-]+)`).FindAllStringSubmatch(a.p.Output(), -1) {
 		a.help[m[1]] = true
 	}
-	for _, command := range []string{"rules", "droprules", "invites", "rooms", "delete-room", "purge", "free", "bans"} {
+	for _, command := range []string{"rules", "droprules", "invites", "rooms", "delete-room", "purge", "free", "whois", "ban", "unban"} {
 		if !a.help[command] {
 			a.Logf("/help does not name /%s: what takes it is left", command)
 		}
@@ -180,57 +185,106 @@ func (a *admin) types(lines ...string) (printed string) {
 		a.typed++
 		a.used[command]++
 	}
-	a.p.Say("/bans") // nobody is, and answers come in order
-	a.p.Await(`-- nobody is banned`)
+	a.marks++ // nobody is called so, and answers come in order
+	mark := fmt.Sprint("nobody-", a.marks)
+	a.p.Say("/kick " + mark)
+	a.p.Await(mark)
 	return a.p.Output()[from:]
 }
+
+// typesAll is types for very many.
+func (a *admin) typesAll(lines []string) {
+	a.Helper()
+	for some := range slices.Chunk(lines, 200) {
+		a.types(some...)
+	}
+}
+
+// banAll bans the addresses of all strangers who are here.
+func (a *admin) banAll() {
+	a.Helper()
+	banned := map[string]bool{}
+	for quiet := 0; quiet < 3 && a.help["whois"]; quiet++ {
+		var lines []string
+		for _, nick := range strange.FindAllString(a.types("/who"), -1) {
+			lines = append(lines, "/whois "+nick)
+		}
+		bans := map[string]bool{}
+		for _, addr := range regexp.MustCompile(`127\.66\.\d+\.\d+`).FindAllString(a.types(lines...), -1) {
+			if !banned[addr] {
+				banned[addr], bans["/ban "+addr+" 2h siege"] = true, true
+			}
+		}
+		if a.types(slices.Sorted(maps.Keys(bans))...); len(bans) > 0 {
+			quiet = 0
+		}
+		pause(a.Context(), time.Second)
+	}
+	a.addrs = slices.Sorted(maps.Keys(banned))
+	a.Logf("the admin has seen strangers from %d addresses, and banned them", len(a.addrs))
+	if len(a.addrs) == 0 { // nothing in the client tells
+		for _, k := range lasting {
+			for i := range k.n {
+				banned[k.from(i).String()] = true
+			}
+		}
+		a.addrs = slices.Sorted(maps.Keys(banned))
+	}
+}
+
+var strange = regexp.MustCompile(`\beve-[a-z0-9-]+`)
 
 // putRight drops what strangers have made. Their names and those of their rooms are what
 // the admin sees on the screen.
 func (a *admin) putRight() {
 	a.Helper()
-	a.types() // up to here it was read
+	step := time.Now()
+	took := func(what string) {
+		a.Logf("%s took %v", what, time.Since(step).Round(time.Second))
+		step = time.Now()
+	}
 	for range 200 {
 		var lines []string
 		for _, m := range regexp.MustCompile(`(?m)^ +\d+ (\S+)$`).FindAllStringSubmatch(a.types("/rules"), -1) {
 			lines = append(lines, "/droprules "+m[1])
 		}
-		if len(lines) == 0 {
+		if len(lines) == 0 || !a.help["droprules"] {
 			break
 		}
 		a.types(lines...)
 	}
-	strange := regexp.MustCompile(`#((?:vault|club|squat)-[a-z0-9]+)`)
-	for range 1000 {
+	took("dropping rules")
+	for range 100 {
 		rooms := map[string]bool{}
-		for _, m := range strange.FindAllStringSubmatch(a.types("/rooms"), -1) {
+		for _, m := range regexp.MustCompile(`#((?:vault|club|squat)-[a-z0-9]+)`).FindAllStringSubmatch(a.types("/rooms"), -1) {
 			rooms["/delete-room "+m[1]] = true
 		}
 		if len(rooms) == 0 || !a.help["delete-room"] {
 			break
 		}
-		a.types(slices.Sorted(maps.Keys(rooms))...)
+		a.typesAll(slices.Sorted(maps.Keys(rooms)))
 	}
-	nicks := map[string]bool{}
-	for _, m := range regexp.MustCompile(`\beve-[a-z0-9-]+`).FindAllString(a.p.Output(), -1) {
-		nicks[m] = true
-	}
-	for _, nick := range slices.Sorted(maps.Keys(nicks)) {
-		a.types("/purge "+nick, "/free "+nick)
-	}
-	if a.help["purge"] { // it goes on in steps
-		ctx, stop := context.WithTimeout(a.Context(), time.Minute)
-		defer stop()
-		a.waitForSpace(ctx)
-	}
-}
-
-// waitForSpace waits until no eve is found any more.
-func (a *admin) waitForSpace(ctx context.Context) {
-	for pause(ctx, time.Second) {
-		if !regexp.MustCompile(`<eve-`).MatchString(a.types("/search coins")) {
-			return
+	took("deleting rooms")
+	for _, addr := range a.addrs {
+		if a.help["purge"] {
+			a.p.Say("/purge " + addr + " 1h")
+			a.typed++
+			a.used["purge"]++
+			a.Log(a.p.Await(`-- (\d[\d,]* messages? of .* deleted|the server says: .*)$`)[1])
 		}
 	}
-	a.Error("what strangers said is still found, a minute after /purge")
+	took("purging")
+	free := map[string]bool{}
+	for _, nick := range strange.FindAllString(a.p.Output(), -1) {
+		free["/free "+nick] = true
+	}
+	if a.help["free"] {
+		a.typesAll(slices.Sorted(maps.Keys(free)))
+	}
+	took("freeing nicks")
+	var unban []string
+	for _, addr := range a.addrs {
+		unban = append(unban, "/unban "+addr)
+	}
+	a.types(unban...)
 }
