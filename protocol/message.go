@@ -382,7 +382,7 @@ const (
 	DeedSlow     Deed = "slow"     // a person's posts in Room are For seconds apart; 0: they need not be
 	DeedPrivate  Deed = "private"  // only who is invited knows of Room; a room that is not there yet is made by it
 	DeedPublic   Deed = "public"   //
-	DeedUninvite Deed = "uninvite" // Who is not invited to Room any more
+	DeedUninvite Deed = "uninvite" // Who is not invited to Room any more, by whatever invitation: see ModInvite
 	DeedBan      Deed = "ban"      // Who, a person or an address, may not enter the server; admins only, as all below
 	DeedUnban    Deed = "unban"    //
 	DeedBans     Deed = "bans"     // Text lists the bans
@@ -398,7 +398,7 @@ const (
 	ModRevoke     ModAction = "revoke"      // the invitation to Room, or with no Room, for admins, any, that is called Who is not valid any more
 	ModInvite     ModAction = "invite"      // Who may join the private Room, uninvited before or not
 	ModRules      ModAction = "rules"       // Text lists what is stored of Room's rules, or made by Who, or with neither who has made the most; admins only, as all below
-	ModDropRules  ModAction = "drop-rules"  // the rules of Room, or those made by Who, are dropped
+	ModDropRules  ModAction = "drop-rules"  // the rules of Room, or those made by Who, are dropped; a private room in which somebody talked stays private
 	ModDeleteRoom ModAction = "delete-room" // Room and what was said in it are removed; also by who made Room, while nobody else has said anything there
 	ModFree       ModAction = "free"        // the nick Who belongs to nobody any more
 	ModPurge      ModAction = "purge"       // what Who has posted, in the last For seconds or ever, is deleted

@@ -181,7 +181,7 @@
 //	topic {ref, room, topic}              topic {ref, room, topic}
 //	rooms {ref, after, limit, direct}     rooms {ref, rooms, more, direct}
 //	who {ref, room, after, limit}         who {ref, room, people, count, more}
-//	invite {ref, room, uses, ttl}         invite {ref, room, uses, ttl, token}
+//	invite {ref, room, uses, ttl}         invite {ref, room, uses, ttl, token, name}
 //	moderate {ref, do, room, who, for, text}  moderate {ref, do, room, who, for, text}
 //	whois {ref, who}                      whois {ref, user, nick, guest, bot, role, bound, here, seen, rooms, more, addrs}
 //	refuse {ref, what, who, off}          refuse {ref, what, users}
@@ -257,6 +257,18 @@
 // 1,000, and 0 is 1; ttl is up to 90 days, in seconds, and 0 is a day. A key sends its
 // token once, and enters without a passphrase from then on. As a line to pass on it is
 // chat://HOST:PORT/ROOM?t=TOKEN#FINGERPRINT, with the server's fingerprint in hex.
+//
+// An invitation ends when it is used up, at its end, by revoke with its name, and by what
+// takes the room from its maker: deop for those to that room, ban for all. uninvite ends
+// the one by which that user joined, and no other one leads that key to the room until an
+// op names the user, by invite or op. private ends those to a room that was public. Where
+// a passphrase is asked, what ended by deop, uninvite or private still lets in to the
+// server, and not to the room.
+//
+// What is remembered of rooms and people has shares, of each room, of who has made it and
+// of the address; over one the answer is limit. It is about somebody who is connected or
+// known; any other user id is not_found, but where something is taken back. A mute by an
+// op lasts 30 days at most.
 //
 // A kick ends a stay with left, without ref, and so does whatever else takes the right
 // to be in a room; for a minute a join is then refused with forbidden. Who is banned

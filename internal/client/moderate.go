@@ -17,7 +17,7 @@ import (
 // to carry out; its answer is a Received *protocol.Moderate.
 var above = []Command{
 	{"kick", "NICK [WHY]", "op: put somebody out of this room for a minute", deedAbout(protocol.DeedKick, false), protocol.RoleOp},
-	{"mute", "NICK [TIME]", "op: somebody may not write here, for 10m, 2h or 30d at most", deedAbout(protocol.DeedMute, true), protocol.RoleOp},
+	{"mute", "NICK [TIME]", "op: somebody may not write here, for 10m, 2h, 30d at most", deedAbout(protocol.DeedMute, true), protocol.RoleOp},
 	{"unmute", "NICK", "op: somebody may write here again", deedAbout(protocol.DeedUnmute, false), protocol.RoleOp},
 	{"op", "NICK", "op: make somebody an op of this room", deedAbout(protocol.DeedOp, false), protocol.RoleOp},
 	{"deop", "NICK", "op: somebody is not an op of this room any more; ends invitations too", deedAbout(protocol.DeedDeop, false), protocol.RoleOp},

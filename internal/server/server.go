@@ -41,7 +41,8 @@
 // behind which it is no longer read; what it has not read of its rooms costs
 // nothing. Rooms and direct talks count for who made them, by user and by address, and
 // unused ones are removed when four fifths of all are used. A session is in at most Limits.Rooms rooms and Limits.Directs direct talks that
-// others opened. Of those who guess the passphrase 4,096 addresses are remembered.
+// others opened. Of those who guess the passphrase 4,096 addresses are remembered. What
+// is kept of rooms and people has the shares of package access.
 package server
 
 import (
