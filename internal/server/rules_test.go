@@ -133,7 +133,7 @@ func TestThrowAwayKeysFillNoTable(t *testing.T) {
 	makesRules(ann, "anns-2", "dan", "carol")
 	_, most, _ := strings.Cut(ann.does(*act(protocol.ModRules, "", "")), "Made the most:\n")
 	most, _, _ = strings.Cut(most, "\nRooms")
-	for _, line := range strings.Split(most, "\n") {
+	for line := range strings.SplitSeq(most, "\n") {
 		if f := strings.Fields(line); len(f) == 2 { // beside the ids of bob and ann are their nicks
 			ann.does(*act(protocol.ModDropRules, "", f[1]))
 		}
