@@ -229,6 +229,7 @@ func TestUninvitedStaysOut(t *testing.T) {
 		}
 		// A ban ends them wholly.
 		ann.does(*act(protocol.DeedOp, "den", op.welcome.User.String()))
+		ann.fails(protocol.CodeForbidden, act(protocol.DeedUninvite, "den", op.welcome.User.String())) // deop goes first
 		_, line = op.asks(&protocol.Invite{Ref: 4, Room: "den", Uses: 10})
 		if text := ann.does(*act(protocol.DeedBan, "", op.welcome.User.String())); !strings.HasSuffix(text, " ended") {
 			t.Errorf("%q", text)
