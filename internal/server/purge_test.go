@@ -131,6 +131,16 @@ func TestPurge(t *testing.T) {
 	back := connectTLS(t, addr, newKey(t), "leaver")
 	back.join("lobby", last)
 	back.readTo(away, top)
+	// What the room has in memory is not sent any more either.
+	half := reader{}
+	halfway := connectTLS(t, addr, newKey(t), "halfway")
+	halfway.join("lobby", last-20)
+	halfway.readTo(half, top)
+	for seq := last - 19; seq <= top; seq++ {
+		if got := half[seq]; got.Text != head[seq].Text || got.Gone != head[seq].Gone {
+			t.Errorf("who was there halfway has %+v", got)
+		}
+	}
 	fresh := reader{}
 	newcomer := connectTLS(t, addr, newKey(t), "newcomer")
 	newcomer.join("lobby", 0)
