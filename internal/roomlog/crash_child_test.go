@@ -49,11 +49,12 @@ func TestCrashChild(t *testing.T) {
 		postInTurn(l, 30)
 	case "remove":
 		_, _ = s.RemoveRoom(t.Context(), "attic", Removal{}) // it may be removed
-		for n, end := 2, time.Now().Add(20*time.Second); n > 1 && time.Now().Before(end); {
+		for n, end := 2, time.Now().Add(time.Minute); n > 1 && time.Now().Before(end); {
 			if err := s.db.QueryRow("SELECT count(*) FROM entries").Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 			fmt.Println(n)
+			rest(t.Context(), 2*time.Millisecond)
 		}
 	}
 }

@@ -250,7 +250,7 @@ func TestCrashInARemoval(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	var es []protocol.Entry
-	for i := range 6000 {
+	for i := range 2000 {
 		es = append(es, entry("attic", fmt.Sprint("word", i)))
 	}
 	first := add(t, s, es...)[0].Entry
@@ -270,9 +270,9 @@ func TestCrashInARemoval(t *testing.T) {
 		return n
 	}
 	interrupted := 0
-	for _, until := range []int{5500, 3000, 500} {
+	for _, until := range []int{1800, 1000, 200} {
 		cmd, lines := startChild(t, "remove", dir)
-		for n := 6001; n > until && lines.Scan(); {
+		for n := 2001; n > until && lines.Scan(); {
 			if _, err := fmt.Sscan(lines.Text(), &n); err != nil {
 				t.Fatal(err)
 			}
@@ -281,7 +281,7 @@ func TestCrashInARemoval(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // that it was killed
-		if n := left(); n > 1 && n < 6001 {
+		if n := left(); n > 1 && n < 2001 {
 			interrupted++
 		}
 	}
@@ -289,14 +289,14 @@ func TestCrashInARemoval(t *testing.T) {
 		t.Errorf("it was in the middle %d times", interrupted)
 	}
 	s = openStore(t, dir)
-	if info, there := s.Room("attic"); there || info.Head != 6000 {
+	if info, there := s.Room("attic"); there || info.Head != 2000 {
 		t.Errorf("the room is %+v, %v", info, there)
 	}
 	if r := add(t, s, first)[0]; !r.Known || r.Entry.At != first.At {
 		t.Errorf("sent again: %+v", r)
 	}
 	eventually(t, "one entry", func() bool { return left() == 1 })
-	if r := add(t, s, es[5999], entry("attic", "again")); !r[0].Known || r[0].Entry.Seq != 6000 || r[1].Entry.Seq != 6001 {
+	if r := add(t, s, es[1999], entry("attic", "again")); !r[0].Known || r[0].Entry.Seq != 2000 || r[1].Entry.Seq != 2001 {
 		t.Errorf("%+v", r)
 	}
 	noGap(t, s, "lobby")

@@ -281,16 +281,19 @@ func TestOwnRooms(t *testing.T) {
 		dave.join(protocol.DirectRoom(dave.welcome.User, protocol.UserID{1}), 0)
 		dave.fails(protocol.CodeLimit, &protocol.Join{Ref: 1, Room: protocol.DirectRoom(dave.welcome.User, protocol.UserID{2})})
 		dave.join("f", 0)
-		if rooms, directs := s.log.RoomCount(); rooms != 3 || directs != 2 || s.bare.count != (roomlog.Made{Rooms: 2, Directs: 3}) {
-			t.Errorf("%d rooms, %d direct talks, bare %+v", rooms, directs, s.bare.count)
+		bare := func() roomlog.Made {
+			s.roomsMu.RLock()
+			defer s.roomsMu.RUnlock()
+			return s.bare.count
+		}
+		if rooms, directs := s.log.RoomCount(); rooms != 3 || directs != 2 || bare() != (roomlog.Made{Rooms: 2, Directs: 3}) {
+			t.Errorf("%d rooms, %d direct talks, bare %+v", rooms, directs, bare())
 		}
 		for _, p := range []*peer{bob, carol, dave, admin} {
 			p.Close()
 		}
 		waitFor(t, func() bool { return sessions(s) == 0 })
-		if s.bare.count != (roomlog.Made{}) || len(s.bare.rooms) != 0 {
-			t.Errorf("bare rooms are left: %+v", s.bare)
-		}
+		waitFor(t, func() bool { return bare() == roomlog.Made{} })
 	})
 }
 
