@@ -238,6 +238,6 @@ const (
 	queuedSize       = 128             // of which each takes so much beside its fields
 	directsTold      = 20              // direct talks with something unread that are told of at connect
 	saidLately       = 200             // entries of a direct talk in which who refuses the fresh has to have said something
-	arrivalsKept     = 8_192           // arrivals of users who are not known that are remembered,
+	arrivalsKept     = 32_768          // users who are not known and have posted that are remembered,
 	arrivalsFor      = time.Hour       // for so long
 )

@@ -313,3 +313,26 @@ func TestAbove(t *testing.T) {
 		t.Errorf("bob is %q", role)
 	}
 }
+
+// TestAnAdminModeratesAtOnce: who has much to put right is not held to the rate of posts;
+// an op is, of whom there are as many as there are private rooms.
+func TestAnAdminModeratesAtOnce(t *testing.T) {
+	s, addr, ann := governed(t, func(c *Config) { c.Limits.PostRate, c.Limits.PostBurst = 1000, 2 })
+	locks := func(p *peer, room string) (waited uint64) {
+		before := s.Stats().Limits["posts"]
+		for range 5 {
+			p.does(protocol.Moderate{Do: protocol.DeedLock, Room: room})
+			p.does(protocol.Moderate{Do: protocol.DeedUnlock, Room: room})
+		}
+		return s.Stats().Limits["posts"] - before
+	}
+	if n := locks(ann, "lobby"); n > 0 {
+		t.Errorf("an admin waited %d times", n)
+	}
+	bob := connectTLS(t, addr, newKey(t), "bob")
+	bob.does(protocol.Moderate{Do: protocol.DeedPrivate, Room: "den"})
+	bob.join("den", 0)
+	if n := locks(bob, "den"); n == 0 {
+		t.Error("an op never waited")
+	}
+}

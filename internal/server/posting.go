@@ -136,6 +136,7 @@ func (ss *session) submit(e *protocol.Entry, before func()) error {
 	if ss.postTo = ""; !posts {
 		return nil
 	}
+	ss.srv.arrivals.note(ss)
 	hand := ss.poster.Submit
 	if ss.isBusy() {
 		hand = ss.poster.SubmitLater

@@ -80,7 +80,7 @@ func (d *deed) purged() (map[protocol.UserID]time.Time, error) {
 		d.whom.nick = "guests and new users from " + addr.String()
 		users := d.arrivedFrom(addr, now, since)
 		if len(users) == 0 {
-			return nil, protocol.Errorf(protocol.CodeNotFound, "no guest and no new user has come from %s in the last hour", addr)
+			return nil, protocol.Errorf(protocol.CodeNotFound, "no guest and no new user has posted from %s in the last hour", addr)
 		}
 		return users, nil
 	}

@@ -241,12 +241,13 @@ func TestPurgeOfAnAddress(t *testing.T) {
 	bob.say("lobby", "of somebody known")
 	// Not by the network: where the people of the test come from, the admin does too.
 	flood := func(from, nick, text string) {
+		connectTLS(t, addr, nil, "silent").Close() // without a post it takes no place
 		g := connectTLS(t, addr, nil, nick)
 		g.join("lobby", 0)
+		g.say("lobby", text)
 		s.arrivals.mu.Lock()
 		s.arrivals.list[len(s.arrivals.list)-1].addr = netip.MustParseAddr(from)
 		s.arrivals.mu.Unlock()
-		g.say("lobby", text)
 		g.Close()
 	}
 	for i := range 5 {

@@ -262,7 +262,6 @@ func (ss *session) setNick(m *protocol.Nick) error {
 		return err
 	}
 	ss.unnamed = false
-	ss.srv.arrivals.note(ss)
 	ss.mu.Lock()
 	follows := ss.follows
 	ss.mu.Unlock()

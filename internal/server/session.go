@@ -15,15 +15,19 @@ import (
 // session is one connection that has said who it is. Behind its door all
 // sessions are the same.
 type session struct {
-	srv     *Server
-	link    *link
-	door    door // above it
-	person  *person
-	bot     bool       // this session is one; the person's others may not be
-	wants   []string   // the extensions that the client understands
-	addr    netip.Addr // where it comes from
-	poster  *roomlog.Poster
-	postTo  string    // the room that is posted to now; the reader's
+	srv    *Server
+	link   *link
+	door   door // above it
+	person *person
+	bot    bool       // this session is one; the person's others may not be
+	wants  []string   // the extensions that the client understands
+	addr   netip.Addr // where it comes from
+	poster *roomlog.Poster
+	postTo string   // the room that is posted to now; the reader's
+	noted  struct { // as whom arrivals know the user, and since when; the reader's
+		nick string
+		at   time.Time
+	}
 	unnamed bool      // it has the nick of a guest who has not yet asked for one; the reader's
 	slowed  time.Time // when slow was last said; the reader's
 	typed   time.Time // when typing was last passed on; the reader's
@@ -84,7 +88,6 @@ func (ss *session) serve() {
 	} else if err := ss.srv.rules.Enters(ss.person.user, ss.addr); err != nil {
 		ss.end(banned(err)) // since the door was open; from here on a ban finds the session
 	} else {
-		ss.srv.arrivals.note(ss)
 		ss.tellDirects()
 		ss.tellDisk()
 	}
