@@ -270,7 +270,7 @@ func (a *admin) putRight() {
 			a.p.Say("/purge " + addr + " 1h")
 			a.typed++
 			a.used["purge"]++
-			a.Log(a.p.Await(`-- (\d[\d,]* messages? of .* deleted|the server says: .*)$`)[1])
+			a.Log(a.p.Await(`-- (\d[\d,]* messages? of .* deleted|the server says: .*|this server .* cannot do that)$`)[1])
 		}
 	}
 	took("purging")
