@@ -142,7 +142,9 @@ while ! test -e "$0/go"; do sleep 0.01; done; rm "$0/running"`)
 	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out.await(t, fmt.Sprintf("entry %d\n", n-1))
+	for _, i := range []int{n / 4, n / 2, 3 * n / 4, n - 1} { // each has the time that all had
+		out.await(t, fmt.Sprintf("entry %d\n", i))
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
