@@ -25,6 +25,7 @@ type budget struct {
 const (
 	removeBytesMost = 256 << 10
 	commitBytesMost = 1 << 20
+	spareBytes      = 250_000 // what pages that are not full, and the like, take of any log
 	walMostEver     = 4 << 20
 )
 
@@ -34,26 +35,29 @@ func newBudget(size int64) budget {
 	}
 	part := func(percent int64) int64 { return size / 100 * percent }
 	return budget{
-		beginAt: part(97), endAt: part(96), holdAt: part(98), floor: part(86), idsMost: part(10), freeMost: part(3),
+		beginAt: part(99), endAt: part(98), holdAt: part(100), floor: part(84) + min(spareBytes, size/40), idsMost: part(10), freeMost: part(3),
 		walMost:     min(max(part(4), 128<<10), walMostEver),
 		stepBytes:   int(min(max(part(1), 16<<10), removeBytesMost)),
-		commitBytes: int(min(max(part(2), 32<<10), commitBytesMost)),
+		commitBytes: int(min(max(part(1), 32<<10), commitBytesMost)),
 	}
 }
 
 const (
 	retentionPause = 100 * time.Millisecond // between two passes, under a flood
 	measureEvery   = time.Minute
+	smallTables    = 16 // pages of what is never more than a page, or an empty table
+	mergeSteps     = 8  // of the index, for each step that removes entries
 	// Where a reader is in the way of emptying the write-ahead log, that is tried again
 	// after so long, and each time after twice as long, up to blockedMost.
 	blockedFor  = 2 * time.Millisecond
-	blockedMost = 500 * time.Millisecond
+	blockedMost = 50 * time.Millisecond
 )
 
 // usage is what takes the space in the file, in bytes.
 type usage struct {
 	used    int64 // pages in use
 	ids     int64 // of these for removed entries' ids
+	stale   int64 // of these for words of removed entries, which the next merge takes
 	entries int64 // of these for entries and their words in the index
 }
 
@@ -71,10 +75,14 @@ func (r *retention) usage(ctx context.Context) (u usage, err error) {
 		if err != nil {
 			return u, err
 		}
+		r.others += smallTables * r.pageSize
 		r.measured = now
 	}
-	u.used = (all - free) * r.pageSize
-	u.entries = u.used - u.ids - r.others
+	if u.stale, err = staleWords(ctx, r.conn); err != nil {
+		return u, err
+	}
+	u.used, u.stale = (all-free)*r.pageSize, u.stale*r.pageSize
+	u.entries = u.used - u.stale - u.ids - r.others
 	return u, nil
 }
 
@@ -115,15 +123,26 @@ func (r *retention) makeRoom(ctx context.Context, need int64) error {
 	}
 	r.wakeUp()
 	for had := u.used; u.used+need > r.holdAt && u.used > had-need*5/4; {
-		if u.entries+need <= r.floor {
+		merged := false
+		for more, steps := true, 0; more && steps < mergeSteps; steps++ {
+			if more, err = mergeWords(ctx, r.conn, mergePages); err != nil {
+				return err
+			}
+			merged = merged || more
+			r.trimWAL()
+		}
+		if u, err = r.usage(ctx); err != nil || u.used+need <= r.holdAt {
+			return err
+		}
+		removed := u.entries > r.floor
+		if removed {
+			if removed, err = r.remove(ctx, r.s.last+1); err != nil {
+				return err
+			}
+		}
+		if !merged && !removed {
 			r.warnOf(u)
 			return nil
-		}
-		if _, err := mergeWords(ctx, r.conn, mergePages); err != nil {
-			return err
-		}
-		if more, err := r.remove(ctx, r.s.last+1); err != nil || !more {
-			return err
 		}
 		r.trimWAL()
 		if u, err = r.usage(ctx); err != nil {

@@ -32,13 +32,18 @@ func TestCrashChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if what == "keep" {
+		if err := s.Retain(Keep{Bytes: MinKeepBytes}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	l := Local(s)
 	defer l.Close()
 	fmt.Println("open")
 	switch what {
 	case "hold":
 		io.Copy(io.Discard, os.Stdin)
-	case "post":
+	case "post", "keep":
 		postForEver(l)
 	case "lazy": // as one would who has thought it faster
 		if _, err := s.w.ExecContext(t.Context(), "PRAGMA synchronous = NORMAL"); err != nil {

@@ -17,7 +17,7 @@ import (
 // goneIDs is what the log remembers of removed entries, so that a post that is sent
 // again is acknowledged as it was the first time. Of a busy log that is bounded in
 // bytes it can be more than the entries themselves, so it is packed: a row of the
-// table gone is a chunk of some 80 ids, of a dozen to twenty bytes each, and the
+// table gone is a chunk of some 250 ids, of 12 to 20 bytes each, and the
 // chunks are in the order of their ids. An id is found with one look into the table,
 // whatever ids people make up.
 //
@@ -72,9 +72,9 @@ func shortSum(sum []byte) uint32 {
 }
 
 const (
-	maxChunk  = 960 // bytes, so that a page holds four
-	chunkCost = 190 // bytes that a chunk takes beside its data, about: three indexes, and what is left over of pages
-	forgetAt  = 16  // chunks that one step looks through
+	maxChunk  = 4000 // bytes, so that a page holds one
+	chunkCost = 150  // bytes that a chunk takes beside its data, about: three indexes, and what is left over of pages
+	forgetAt  = 8    // chunks that one step looks through
 )
 
 // goneChunk is a row of gone.

@@ -95,7 +95,7 @@ func TestGoneIDsAreSmall(t *testing.T) {
 		most  float64
 	}{"a busy log": {time.Millisecond, 19}, "a quiet one": {3 * time.Second, 24}} {
 		s := openStore(t, t.TempDir())
-		const count = 6_000
+		const count = 20_000
 		at := time.Now()
 		for seq := range count / 128 {
 			var ids []goneID
