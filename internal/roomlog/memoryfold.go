@@ -34,8 +34,13 @@ func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
 	t := room.find(e.TargetSeq)
 	if t == nil || !takesFolds(t.Kind) || t.Gone {
 		if e.Kind == protocol.KindEdit {
-			if e.Text = ""; t != nil && t.Gone {
+			switch e.Text = ""; {
+			case t == nil:
+			case t.Gone:
 				m.saysAny(e.ID)
+			default: // it changes nothing, and is forgotten all the same when that is purged
+				f := m.foldOf(t.ID)
+				f.edits = append(f.edits, e.ID)
 			}
 		}
 		if e.Kind == protocol.KindReaction {
@@ -43,11 +48,7 @@ func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
 		}
 		return
 	}
-	f := m.folds[t.ID]
-	if f == nil {
-		f = &memoryFold{users: map[string][]protocol.UserID{}}
-		m.folds[t.ID] = f
-	}
+	f := m.foldOf(t.ID)
 	m.bytes -= t.MaxSize()
 	switch e.Kind {
 	case protocol.KindEdit:
@@ -63,6 +64,15 @@ func (m *Memory) fold(room *memoryRoom, e *protocol.Entry) {
 		e.Reactions = oneReaction(t.Reactions, e.Text)
 	}
 	m.bytes += t.MaxSize()
+}
+
+func (m *Memory) foldOf(id protocol.ID) *memoryFold {
+	f := m.folds[id]
+	if f == nil {
+		f = &memoryFold{users: map[string][]protocol.UserID{}}
+		m.folds[id] = f
+	}
+	return f
 }
 
 // delete leaves of an entry its place alone; rev is the seq of what does it.
