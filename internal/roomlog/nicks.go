@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,10 @@ const (
 	NicksPerUser = 3
 	NickExpiry   = 90 * 24 * time.Hour
 )
+
+// maxNickKeys is how many keys of nicks the file has; above it those that were not used
+// for longest are forgotten, a sixteenth at a time.
+var maxNickKeys = int64(1 << 18)
 
 // nickUse is how exactly the last use of a nick is kept: not each connection
 // should cost a commit.
@@ -77,8 +82,8 @@ func (b nickBinding) counts(now time.Time) bool {
 	return !b.user.IsZero() && b.used >= now.Add(-NickExpiry).Unix()
 }
 
-// BindNick implements Store. When 65,536 keys are bound, no new one is, and the nick
-// stays free for all.
+// BindNick implements Store. When 65,536 keys are known, those that were not used for
+// longest make place.
 func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) (since time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +105,7 @@ func (m *Memory) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 		}
 	}
 	if len(m.nicks) >= memoryNicks {
-		return since, nil
+		m.dropOldNicks()
 	}
 	for _, key := range keys {
 		if b, known := m.nicks[key]; known && b.nick != nick { // one that looks like it makes place
@@ -150,7 +155,21 @@ func (m *Memory) UnbindNick(nick string, user protocol.UserID) (freed []string, 
 			}
 		}
 	}
-	return slices.Compact(freed), nil
+	freed = slices.Compact(freed)
+	// They make place before those that are bound.
+	bound := slices.DeleteFunc(slices.Clone(m.owned[user]), func(n string) bool { return slices.Contains(freed, n) })
+	if len(freed) > 0 {
+		m.owned[user] = append(slices.Clone(freed), bound...)
+	}
+	return freed, nil
+}
+
+// dropOldNicks forgets a sixteenth of the keys, those that were not used for longest.
+func (m *Memory) dropOldNicks() {
+	all := slices.SortedFunc(maps.Values(m.nicks), func(a, b memoryBinding) int { return a.used.Compare(b.used) })
+	for _, b := range all[:len(all)/16+1] {
+		m.forgetNick(b)
+	}
 }
 
 // forgetNick ends a binding.
@@ -280,6 +299,9 @@ func (s *SQLite) bind(ctx context.Context, c *sql.Conn, nick string, keys []stri
 	if !since.IsZero() {
 		changed = since.Unix()
 	}
+	if err := s.dropOldNicks(ctx, c, len(keys)); err != nil {
+		return err
+	}
 	for _, key := range keys {
 		if _, err := c.ExecContext(ctx, `INSERT INTO nicks (key, nick, user, used, since, bound) VALUES (?,?,?,?,?,?)
 			ON CONFLICT DO UPDATE SET nick = excluded.nick, user = excluded.user, used = excluded.used, since = excluded.since, bound = excluded.bound`,
@@ -289,6 +311,23 @@ func (s *SQLite) bind(ctx context.Context, c *sql.Conn, nick string, keys []stri
 	}
 	_, err := c.ExecContext(ctx, `DELETE FROM nicks WHERE user = ?1 AND nick <> ?2 AND nick NOT IN
 		(SELECT nick FROM nicks WHERE user = ?1 AND nick <> ?2 GROUP BY nick ORDER BY max(used) DESC, nick LIMIT ?3)`, user[:], nick, NicksPerUser-1)
+	return err
+}
+
+// dropOldNicks forgets keys where the file has as many as it may, before more are added.
+// The number is an upper bound until it is counted anew.
+func (s *SQLite) dropOldNicks(ctx context.Context, c *sql.Conn, more int) error {
+	if s.nickKeys += int64(more); s.nickKeys > int64(more) && s.nickKeys <= maxNickKeys {
+		return nil
+	}
+	if err := c.QueryRowContext(ctx, "SELECT count(*) FROM nicks").Scan(&s.nickKeys); err != nil {
+		return err
+	}
+	if s.nickKeys += int64(more); s.nickKeys <= maxNickKeys {
+		return nil
+	}
+	_, err := c.ExecContext(ctx, "DELETE FROM nicks WHERE key IN (SELECT key FROM nicks ORDER BY used LIMIT ?)", maxNickKeys/16+1)
+	s.nickKeys = 0 // is counted next time
 	return err
 }
 

@@ -1,6 +1,7 @@
 package roomlog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,5 +98,42 @@ func TestNicksOfBefore(t *testing.T) {
 	}
 	if own := s.Nicks(alice); len(own) != 1 || own[0].Nick != "ann" || !own[0].Bound.IsZero() {
 		t.Errorf("%+v", own)
+	}
+}
+
+// Whatever strangers bind, nicks take so much and no more: those that were not used for
+// longest make place.
+func TestNicksAreBounded(t *testing.T) {
+	most := maxNickKeys
+	maxNickKeys = 64
+	defer func() { maxNickKeys = most }()
+	s, err := OpenSQLite(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	now := time.Now().Add(-time.Hour)
+	bindAll(t, s, alice, now, "old")
+	bindAll(t, s, bob, now.Add(30*time.Minute), "new")
+	for i := range 100 {
+		bindAll(t, s, protocol.UserID{9, byte(i)}, now.Add(time.Duration(i)*time.Second), fmt.Sprint("x", i))
+	}
+	var n int
+	if err := s.w.QueryRowContext(t.Context(), "SELECT count(*) FROM nicks").Scan(&n); err != nil || n > 64 || n < 56 {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	_, old := s.NickOwner("old")
+	owner, _ := s.NickOwner("new")
+	if _, newest := s.NickOwner("x99"); old || owner != bob || !newest {
+		t.Errorf("old is bound: %v; new is %v; the newest is bound: %v", old, owner, newest)
+	}
+
+	m := NewMemory()
+	for i := range memoryNicks {
+		m.nicks[fmt.Sprint("k", i)] = memoryBinding{nick: fmt.Sprint("k", i), user: carol, used: now.Add(time.Duration(i))}
+	}
+	bindAll(t, m, alice, time.Now(), "ann")
+	if owner, _ := m.NickOwner("ann"); owner != alice || len(m.nicks) > memoryNicks {
+		t.Errorf("%d keys; ann is %v", len(m.nicks), owner)
 	}
 }

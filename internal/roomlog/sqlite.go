@@ -44,6 +44,7 @@ type SQLite struct {
 	nickOwner   atomic.Pointer[sql.Stmt] // of the readers; nil: not yet asked for
 	nicksOf     atomic.Pointer[sql.Stmt]
 	bound       nickCache
+	nickKeys    int64 // at most so many are in the file; 0: not counted. Guarded by writing
 	folder      *folder
 	last        int64 // the newest entry's time; guarded by writing
 	n           int64 // its place; guarded by writing
