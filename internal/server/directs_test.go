@@ -243,6 +243,8 @@ func TestRefusingDirects(t *testing.T) {
 		if got.What != want.What || !slices.Equal(got.Users, want.Users) || got.Ref != refuse.Ref {
 			t.Errorf("%+v: %+v, want %+v", refuse, got, want)
 		}
+		setKnown(s, new1, false) // who has posted counts as known
+		setKnown(s, new2, false)
 		for _, p := range []*peer{ann, eve, new1, new2} {
 			post := &protocol.Post{ID: protocol.NewID(), Room: talk(p), Text: "again"}
 			if slices.Contains(refused, p) {
