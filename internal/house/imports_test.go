@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/house":     {},
 	"protocol":           {"internal/wire"},
 	"discovery":          {"internal/wire", "internal/safetext"},
-	"internal/roomlog":   {"internal/wire", "protocol", "internal/nicks"},
+	"internal/roomlog":   {"internal/wire", "protocol", "internal/nicks", "internal/diskspace"},
 	"internal/server":    {"protocol", "internal/roomlog", "internal/identity", "internal/safetext", "internal/access", "internal/nicks", "internal/passphrase"},
 	"internal/client":    {"protocol", "internal/identity", "internal/safetext", "internal/files", "internal/nicks", "internal/passphrase"},
 	"internal/tui":       {"internal/client", "protocol", "internal/safetext", "internal/config"},

@@ -27,9 +27,10 @@ const (
 	neverWaits     = "_pragma=busy_timeout(0)"
 )
 
+func newBehind() behind { return behind{wake: make(chan struct{}, 1), quit: func() {}} }
+
 // open opens the connection. What it takes out of the file it overwrites.
 func (b *behind) open(s *SQLite, manners string) (err error) {
-	b.wake, b.quit = make(chan struct{}, 1), func() {}
 	if b.db, err = sql.Open("sqlite", dsn(s.dir, "log.db", "_pragma=synchronous(NORMAL)&_pragma=secure_delete(ON)&"+manners)); err != nil {
 		return err
 	}
@@ -84,5 +85,8 @@ func (b *behind) stop() {
 // close stops it and closes the connection.
 func (b *behind) close() error {
 	b.stop()
+	if b.conn == nil {
+		return nil // it was never opened
+	}
 	return errors.Join(b.conn.Close(), b.db.Close())
 }

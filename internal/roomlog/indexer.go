@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,6 +24,7 @@ type indexer struct {
 }
 
 const (
+	maxInMemory = 20_000                 // entries of which the index is in memory, on a full disk; some 20 MB
 	indexBatch  = 256                    // entries in one transaction: posting waits for no more; with half as many, each costs more
 	indexBytes  = 64 << 10               // of their text, for the same reason,
 	indexedRow  = 64                     // bytes that an entry takes in the index, beside its text
@@ -31,14 +33,15 @@ const (
 	indexPause  = 100 * time.Millisecond // after a commit; in a burst, once for many
 )
 
-func newIndexer(s *SQLite) (*indexer, error) {
-	x := &indexer{s: s}
-	if err := x.open(s, waitsForOthers); err != nil {
-		return nil, err
+func newIndexer(s *SQLite) *indexer { return &indexer{behind: newBehind(), s: s} }
+
+func (x *indexer) begin() error {
+	if err := x.open(x.s, waitsForOthers); err != nil {
+		return err
 	}
 	x.start(x.run)
 	x.wakeUp() // what the last process has left
-	return x, nil
+	return nil
 }
 
 func (x *indexer) run(ctx context.Context) {
@@ -82,6 +85,9 @@ func (x *indexer) catchUp(ctx context.Context) error {
 // written: a search looks into each. FTS5 would do it as part of one step or
 // another, and posting would wait for all of it; here it waits for mergePages.
 func (x *indexer) merge(ctx context.Context, steps int) error {
+	if x.s.isTight() {
+		return nil // it takes space before it gives back some
+	}
 	for range steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -131,6 +137,22 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		return indexed, err
 	}
 	defer tx.Rollback()
+	last, err := x.index(ctx, tx, indexed)
+	if err != nil {
+		return indexed, err
+	}
+	if last == indexed {
+		return x.s.n, nil // the newest entries were removed
+	}
+	if err := tx.Commit(); err != nil {
+		return indexed, err
+	}
+	return last, nil
+}
+
+// index indexes the next batch, in a transaction that is under way, and returns how far
+// the index has come; not further where there is nothing more.
+func (x *indexer) index(ctx context.Context, tx querier, indexed int64) (last int64, err error) {
 	batch, err := x.rows(ctx, tx, indexBytes, "SELECT n, room, nick, kind, text, iif(kind = 'delete', reactions, NULL) FROM entries WHERE n > ? ORDER BY n LIMIT ?", indexed, indexBatch)
 	if err != nil {
 		return indexed, err
@@ -143,9 +165,9 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 		}
 	}
 	if len(batch) == 0 {
-		return x.s.n, nil // the newest entries were removed
+		return indexed, nil
 	}
-	last := batch[len(batch)-1].n
+	last = batch[len(batch)-1].n
 	// What has changed an entry comes behind it in the index too, and has it
 	// indexed again: so nothing but the index says how far it has come.
 	var changed []indexRow
@@ -186,10 +208,48 @@ func (x *indexer) step(ctx context.Context) (indexed int64, err error) {
 			return indexed, err
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return indexed, err
-	}
 	return last, nil
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	ExecContext(context.Context, string, ...any) (sql.Result, error)
+	PrepareContext(context.Context, string) (*sql.Stmt, error)
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}
+
+// indexInMemory indexes what there is no space to write the index of, in a transaction
+// that is under way and is not to be committed: the newest maxInMemory entries at most.
+func (x *indexer) indexInMemory(ctx context.Context, tx querier) error {
+	var indexed, last int64
+	if err := tx.QueryRowContext(ctx, "SELECT max(("+indexedTo+"), coalesce((SELECT max(n) FROM entries), 0) - ?)", maxInMemory).Scan(&indexed); err != nil {
+		return err
+	}
+	for {
+		var err error
+		if last, err = x.index(ctx, tx, indexed); err != nil || last == indexed {
+			return err
+		}
+		indexed = last
+	}
+}
+
+// searchInMemory has do search an index that is complete in memory alone. Nobody posts
+// meanwhile.
+func (x *indexer) searchInMemory(ctx context.Context, do func(querier) error) error {
+	x.s.writing.Lock()
+	defer x.s.writing.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	if _, err := x.conn.ExecContext(ctx, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := x.indexInMemory(ctx, x.conn)
+	if err == nil {
+		err = do(x.conn)
+	}
+	_, ended := x.conn.ExecContext(ctx, "ROLLBACK; PRAGMA cache_spill = ON")
+	return errors.Join(err, ended)
 }
 
 // makeRoom has retention make room for what the next step adds to the file.
@@ -221,7 +281,7 @@ type indexRow struct {
 
 // rows reads what is to be indexed: of each entry n, room, nick, kind, text and
 // what it has purged, until the texts have most bytes.
-func (x *indexer) rows(ctx context.Context, tx *sql.Tx, most int, query string, args ...any) (batch []indexRow, err error) {
+func (x *indexer) rows(ctx context.Context, tx querier, most int, query string, args ...any) (batch []indexRow, err error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

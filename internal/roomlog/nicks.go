@@ -258,6 +258,9 @@ func (s *SQLite) BindNick(nick string, user protocol.UserID, at time.Time) (sinc
 	ctx := context.Background()
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.standby.Load() {
+		return since, s.unavailable(errStandby)
+	}
 	keys := nicks.Keys(nick)
 	fresh := true
 	bound := at.Unix()

@@ -32,14 +32,15 @@ const (
 	purgeAgain = time.Second
 )
 
-func newPurger(s *SQLite) (*purger, error) {
-	p := &purger{s: s}
-	if err := p.open(s, neverWaits); err != nil {
-		return nil, err
+func newPurger(s *SQLite) *purger { return &purger{behind: newBehind(), s: s} }
+
+func (p *purger) begin() error {
+	if err := p.open(p.s, neverWaits); err != nil {
+		return err
 	}
 	p.start(p.run)
 	p.wakeUp() // what the last process has left
-	return p, nil
+	return nil
 }
 
 func (p *purger) run(ctx context.Context) {

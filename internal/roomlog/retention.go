@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -61,6 +62,15 @@ const (
 // are dropped all the same. warn, which may be nil, is called at most once a day,
 // with why the log cannot be as small as keep says.
 func (s *SQLite) Retain(keep Keep, warn func(reason string)) error {
+	s.writing.Lock()
+	later := s.standby.Load()
+	if later {
+		s.retain = func() error { return s.Retain(keep, warn) }
+	}
+	s.writing.Unlock()
+	if later {
+		return nil // when there is space
+	}
 	r, err := newRetention(s, keep, warn)
 	if err != nil {
 		return s.unavailable(err)
@@ -73,7 +83,7 @@ func newRetention(s *SQLite, keep Keep, warn func(string)) (*retention, error) {
 	if warn == nil {
 		warn = func(string) {}
 	}
-	r := &retention{s: s, keep: keep, budget: newBudget(keep.Bytes), warn: warn}
+	r := &retention{behind: newBehind(), s: s, keep: keep, budget: newBudget(keep.Bytes), warn: warn}
 	r.uneven.Store(true)
 	if err := r.open(s, waitsShortly); err != nil {
 		return nil, err
@@ -105,7 +115,10 @@ func (r *retention) run(ctx context.Context) {
 	for {
 		// A fault here is one of the file, and posting tells of it. What was not
 		// removed now is later.
-		_ = r.pass(ctx)
+		if err := r.tightPass(ctx); isDiskFull(r.s.dir, err) && r.s.useReserve() {
+			_ = r.tightPass(ctx)
+		}
+		r.s.makeReserve(r.keep)
 		if !rest(ctx, retentionPause) {
 			return
 		}
@@ -133,6 +146,26 @@ func (r *retention) pass(ctx context.Context) error {
 		return r.truncate(ctx)
 	}
 	return nil
+}
+
+// tightPass is a pass that takes no more space than it must where there is hardly any.
+func (r *retention) tightPass(ctx context.Context) error {
+	if !r.s.isTight() {
+		return r.pass(ctx)
+	}
+	defer r.setCheckpoints(usualPages)
+	if err := r.setCheckpoints(tightPages); err != nil {
+		return err
+	}
+	return r.pass(ctx)
+}
+
+// setCheckpoints has the write-ahead log emptied after so many pages.
+func (r *retention) setCheckpoints(pages int) error {
+	r.s.writing.Lock()
+	defer r.s.writing.Unlock()
+	_, err := r.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", pages))
+	return err
 }
 
 // step does the next of what is to be done, so that neither entries nor ids ever take
@@ -166,7 +199,8 @@ func (r *retention) removeBytes(ctx context.Context) (more bool, err error) {
 		return more, err
 	}
 	// What removed entries still take of the index is not taken from others.
-	if more, err := mergeWords(ctx, r.conn, mergePages); err != nil || more {
+	// Where there is no space for that, removing makes some.
+	if more, err := mergeWords(ctx, r.conn, mergePages); err == nil && more || err != nil && !isDiskFull(r.s.dir, err) {
 		return more, err
 	}
 	if u.entries <= r.floor {

@@ -73,9 +73,16 @@
 //   - A power cut: the same, as far as the disk keeps what it has acknowledged to
 //     fsync. Each commit waits for that (synchronous=FULL). What an interrupted
 //     retention had already removed may be back, and is then removed again.
-//   - A full disk, or one that fails: a post is refused with [ErrUnavailable] and
+//   - A full disk, or one that fails: a post is refused with ErrUnavailable and
 //     nothing of its batch is kept; reading and searching go on. Nothing that was
-//     acknowledged is lost, and posting works again as soon as there is space.
+//     acknowledged is lost, and posting works again as soon as there is space. A log
+//     can also be opened while the disk is full to the last byte: where that takes
+//     space that is not there, as after it was closed, or to migrate it, the log is
+//     read by one connection that keeps in memory what it would write, and no other
+//     process can read it; within seconds of there being space it is opened as usual.
+//     With a Keep a small file is a reserve, out of which retention makes space. Where
+//     the index could not be written, the newest 20,000 entries are indexed in memory
+//     for a search.
 //   - A damaged file: it is not opened, or reading fails with [ErrUnavailable]; it
 //     is never silently replaced by an empty log.
 //

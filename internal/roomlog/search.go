@@ -139,15 +139,30 @@ func parseDate(s string, loc *time.Location) (int64, error) {
 	return 0, fmt.Errorf("%w: %q is no date; write 2026-11-22 or 2026-11-22T18:00", ErrQuery, s)
 }
 
-// Search implements Store. The index first catches up with what was committed.
-func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, error) {
-	match, erasing, found := s.match(q)
-	if !found {
+// Search implements Store. The index first catches up with what was committed; on a full
+// disk in memory.
+func (s *SQLite) Search(ctx context.Context, q Query) (found []protocol.Entry, more bool, err error) {
+	match, erasing, any := s.match(q)
+	if !any {
 		return nil, false, nil
 	}
-	if err := s.indexer.catchUp(ctx); err != nil {
-		return nil, false, s.unavailable(err)
+	if !s.standby.Load() { // else the index is complete
+		switch err := s.indexer.catchUp(ctx); {
+		case isDiskFull(s.dir, err):
+			err = s.indexer.searchInMemory(ctx, func(c querier) error {
+				found, more, err = s.search(ctx, c, q, match, erasing)
+				return err
+			})
+			return found, more, err
+		case err != nil:
+			return nil, false, s.unavailable(err)
+		}
 	}
+	return s.search(ctx, s.db, q, match, erasing)
+}
+
+// search searches the index that a connection sees.
+func (s *SQLite) search(ctx context.Context, c querier, q Query, match string, erasing bool) ([]protocol.Entry, bool, error) {
 	from, to := int64(0), int64(math.MaxInt64)
 	var err error
 	if q.After > 0 {
@@ -165,7 +180,7 @@ func (s *SQLite) Search(ctx context.Context, q Query) ([]protocol.Entry, bool, e
 	if erasing {
 		there = "AND e.seq > (SELECT base FROM rooms WHERE id = e.room) "
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT "+entryColumns+` FROM words JOIN entries e ON e.n = words.rowid`+withTarget+`
+	rows, err := c.QueryContext(ctx, "SELECT "+entryColumns+` FROM words JOIN entries e ON e.n = words.rowid`+withTarget+`
 		WHERE words MATCH ? AND words.rowid > ? AND words.rowid < ? AND e.kind NOT IN ('edit', 'delete', 'reaction') AND e.flags & ? = 0 `+there+`
 		ORDER BY words.rowid DESC LIMIT ?`, match, from, to, flagGone, q.Limit+1)
 	if err != nil {

@@ -30,7 +30,12 @@ type SQLite struct {
 	epoch protocol.ID
 	lock  *sql.DB // holds lock.db locked as long as the log is open
 	db    *sql.DB // for readers
+	read  *readerConns
 	now   func() time.Time
+
+	standby  atomic.Bool  // nothing can be written: see standBy
+	standing *behind      // ends that; nil where the log did not stand by
+	retain   func() error // what Retain asked for meanwhile; guarded by writing
 
 	writing sync.Mutex
 	w       *sql.Conn
@@ -103,8 +108,8 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &SQLite{dir: dir, now: time.Now, rooms: map[string]*sqliteRoom{}, byRoom: map[int64]*sqliteRoom{},
-		directs: map[protocol.UserID][]string{}, removed: map[string]*sqliteRoom{}, maxRemoved: MaxRemoved, erasing: map[int64]struct{}{}, markers: map[markerKey]uint64{}}
+	s := &SQLite{dir: dir, now: time.Now, maxRemoved: MaxRemoved, markers: map[markerKey]uint64{}}
+	s.indexer, s.purger, s.eraser = newIndexer(s), newPurger(s), newEraser(s)
 	defer func() {
 		if err != nil {
 			s.closeFiles()
@@ -113,57 +118,87 @@ func openSQLite(dir string) (_ *SQLite, err error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
+	err = s.openAll()
+	if isDiskFull(dir, err) && s.useReserve() {
+		err = s.openAll()
+	}
+	if isDiskFull(dir, err) {
+		err = s.standBy()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openAll opens the log to be read and written.
+func (s *SQLite) openAll() (err error) {
+	ctx := context.Background()
+	defer func() {
+		if err != nil {
+			_ = s.closeWriter()
+			_ = s.closeReaders()
+		}
+	}()
+	if err := s.openWriter(ctx); err != nil {
+		return err
+	}
+	s.openReaders(false)
+	if err := s.load(ctx, s.w); err != nil {
+		return err
+	}
+	return s.startWorkers()
+}
+
+// openWriter opens the connection that writes, and migrates the log.
+func (s *SQLite) openWriter(ctx context.Context) (err error) {
 	// auto_vacuum comes first: it can only be chosen for an empty file.
 	pragmas := "_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)&_pragma=busy_timeout(10000)&_pragma=journal_size_limit(67108864)"
-	if s.wdb, err = sql.Open("sqlite", dsn(dir, "log.db", pragmas+"&_txlock=immediate")); err != nil {
-		return nil, err
+	if s.wdb, err = sql.Open("sqlite", dsn(s.dir, "log.db", pragmas+"&_txlock=immediate")); err != nil {
+		return err
 	}
 	s.wdb.SetMaxOpenConns(1)
-	ctx := context.Background()
 	if s.w, err = s.wdb.Conn(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := migrate(ctx, s.w); err != nil {
-		return nil, err
+		return err
 	}
 	if s.insert, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text)
 		VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
-		return nil, err
+		return err
 	}
 	if s.insertAbout, err = s.w.PrepareContext(ctx, `INSERT INTO entries (n, room, seq, id, at, user, nick, flags, kind, text, target, target_seq, sum)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`); err != nil {
-		return nil, err
+		return err
 	}
 	if s.folder, err = newFolder(ctx, s.w); err != nil {
-		return nil, err
+		return err
 	}
 	if s.setHead, err = s.w.PrepareContext(ctx, "UPDATE rooms SET head = ?, topic = ?, last = ? WHERE id = ?"); err != nil {
-		return nil, err
+		return err
 	}
 	if s.byID, err = s.w.PrepareContext(ctx, "SELECT room, seq, at, flags, kind, text, target, sum FROM entries WHERE id = ?"); err != nil {
-		return nil, err
+		return err
 	}
 	if s.gone, err = newGoneIDs(ctx, s.w); err != nil {
-		return nil, err
+		return err
 	}
-	if s.db, err = sql.Open("sqlite", dsn(dir, "log.db", "_pragma=query_only(ON)&_pragma=busy_timeout(10000)")); err != nil {
-		return nil, err
+	return nil
+}
+
+// startWorkers starts what works beside the commits.
+func (s *SQLite) startWorkers() (err error) {
+	if err = s.indexer.begin(); err != nil {
+		return err
 	}
-	s.db.SetMaxOpenConns(readers)
-	s.db.SetMaxIdleConns(readers)
-	if err := s.load(ctx); err != nil {
-		return nil, err
+	if err = s.purger.begin(); err != nil {
+		return errors.Join(err, s.indexer.close())
 	}
-	if s.indexer, err = newIndexer(s); err != nil {
-		return nil, err
+	if err = s.eraser.begin(); err != nil {
+		return errors.Join(err, s.purger.close(), s.indexer.close())
 	}
-	if s.purger, err = newPurger(s); err != nil {
-		return nil, errors.Join(err, s.indexer.close())
-	}
-	if s.eraser, err = newEraser(s); err != nil {
-		return nil, errors.Join(err, s.purger.close(), s.indexer.close())
-	}
-	return s, nil
+	return nil
 }
 
 func dsn(dir, file, options string) string {
@@ -172,9 +207,10 @@ func dsn(dir, file, options string) string {
 }
 
 // takeLock keeps other processes off: a transaction on a file of its own that
-// is never committed. The system drops it with the process, however that ends.
+// is never committed, and for which nothing is written. The system drops it with the
+// process, however that ends.
 func (s *SQLite) takeLock() (err error) {
-	if s.lock, err = sql.Open("sqlite", dsn(s.dir, "lock.db", "_pragma=busy_timeout(0)")); err != nil {
+	if s.lock, err = sql.Open("sqlite", dsn(s.dir, "lock.db", "_pragma=busy_timeout(0)&_pragma=journal_mode(MEMORY)")); err != nil {
 		return err
 	}
 	s.lock.SetMaxOpenConns(1)
@@ -185,37 +221,45 @@ func (s *SQLite) takeLock() (err error) {
 	return err
 }
 
-func (s *SQLite) load(ctx context.Context) error {
+func (s *SQLite) load(ctx context.Context, c *sql.Conn) error {
+	s.rooms, s.byRoom, s.removed = map[string]*sqliteRoom{}, map[int64]*sqliteRoom{}, map[string]*sqliteRoom{}
+	s.names, s.directs, s.erasing = nil, map[protocol.UserID][]string{}, map[int64]struct{}{}
+	s.makers = Makers{}
 	var raw []byte
-	err := s.w.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'epoch'").Scan(&raw)
+	err := c.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'epoch'").Scan(&raw)
 	if errors.Is(err, sql.ErrNoRows) {
 		s.epoch = protocol.NewID()
-		_, err = s.w.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('epoch', ?)", s.epoch[:])
+		_, err = c.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('epoch', ?)", s.epoch[:])
 	} else if len(raw) == len(s.epoch) {
 		s.epoch = protocol.ID(raw)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.w.QueryRowContext(ctx, "SELECT coalesce(max(n), 0), coalesce((SELECT at FROM entries ORDER BY n DESC LIMIT 1), 0) FROM entries").Scan(&s.n, &s.last); err != nil {
+	if err := c.QueryRowContext(ctx, "SELECT coalesce(max(n), 0), coalesce((SELECT at FROM entries ORDER BY n DESC LIMIT 1), 0) FROM entries").Scan(&s.n, &s.last); err != nil {
 		return err
 	}
 	// Where the newest entries were removed too, places and times go on behind
 	// them all the same.
 	for _, name := range []string{metaRemoved, metaReplaced} {
-		n, last, err := meta(ctx, s.w, name)
+		n, last, err := meta(ctx, c, name)
 		if err != nil {
 			return err
 		}
 		s.n, s.last = max(s.n, n), max(s.last, last)
 	}
-	if s.goneTo, err = s.gone.newest(ctx); err != nil {
+	gone, err := newGoneIDs(ctx, c)
+	if err != nil {
 		return err
 	}
-	if err := s.w.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
+	s.goneTo, err = gone.newest(ctx)
+	if err := errors.Join(err, gone.close()); err != nil {
 		return err
 	}
-	rows, err := s.w.QueryContext(ctx, "SELECT id, name, head, topic, last, maker, removed, base, erasing FROM rooms")
+	if err := c.QueryRowContext(ctx, "SELECT count(*) FROM facts").Scan(&s.facts); err != nil {
+		return err
+	}
+	rows, err := c.QueryContext(ctx, "SELECT id, name, head, topic, last, maker, removed, base, erasing FROM rooms")
 	if err != nil {
 		return err
 	}
@@ -255,6 +299,9 @@ func (s *SQLite) addRoom(r *sqliteRoom) {
 
 // Close writes what is still in memory and closes the files.
 func (s *SQLite) Close() error {
+	if s.standing != nil {
+		s.standing.stop()
+	}
 	s.writing.Lock()
 	r := s.retention
 	s.retention = nil
@@ -267,12 +314,37 @@ func (s *SQLite) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	written := s.writeMarkers(context.Background())
+	if s.standby.Load() || isDiskFull(s.dir, written) {
+		written = nil // markers are a convenience, and there is nowhere to write them
+	}
 	return errors.Join(stopped, written, s.closeFiles())
 }
 
 func (s *SQLite) closeFiles() error {
+	errs := []error{s.closeReaders(), s.closeWriter()}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *SQLite) closeReaders() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID, s.nickOwner.Load(), s.nicksOf.Load()} {
+	for _, stmt := range []*sql.Stmt{s.nickOwner.Swap(nil), s.nicksOf.Swap(nil)} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	s.db = nil
+	return errors.Join(errs...)
+}
+
+func (s *SQLite) closeWriter() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{s.insert, s.insertAbout, s.setHead, s.byID} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -283,18 +355,13 @@ func (s *SQLite) closeFiles() error {
 	if s.gone != nil {
 		errs = append(errs, s.gone.close())
 	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
 	}
 	if s.wdb != nil {
 		errs = append(errs, s.wdb.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
+	s.insert, s.insertAbout, s.setHead, s.byID, s.folder, s.gone, s.w, s.wdb = nil, nil, nil, nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -143,17 +143,18 @@ type eraser struct {
 // eraseAgain is the time until the eraser tries again where the file takes nothing.
 const eraseAgain = time.Second
 
-func newEraser(s *SQLite) (*eraser, error) {
-	x := &eraser{s: s}
-	if err := x.open(s, neverWaits); err != nil {
-		return nil, err
+func newEraser(s *SQLite) *eraser { return &eraser{behind: newBehind(), s: s} }
+
+func (x *eraser) begin() error {
+	if err := x.open(x.s, neverWaits); err != nil {
+		return err
 	}
 	if err := x.prepare(context.Background(), x.conn); err != nil {
-		return nil, errors.Join(err, x.behind.close())
+		return errors.Join(err, x.behind.close())
 	}
 	x.start(x.run)
 	x.wakeUp() // what the last process has left
-	return x, nil
+	return nil
 }
 
 func (x *eraser) close() error {
@@ -259,7 +260,10 @@ func (r *remover) close() error {
 			errs = append(errs, stmt.Close())
 		}
 	}
-	return errors.Join(append(errs, r.gone.close())...)
+	if r.gone != nil {
+		errs = append(errs, r.gone.close())
+	}
+	return errors.Join(errs...)
 }
 
 // remove removes entries, in a transaction, at a time in seconds. It returns where the

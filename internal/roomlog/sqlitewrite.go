@@ -112,6 +112,9 @@ func (s *SQLite) committed(rooms heads, n, last int64) {
 // transact returns nil. It is not a sql.Tx, under which prepared statements are
 // parsed anew each time. writing is held.
 func (s *SQLite) transact(ctx context.Context, do func(ctx context.Context) error) error {
+	if s.standby.Load() {
+		return s.unavailable(errStandby)
+	}
 	if err := transact(ctx, s.w, do); err != nil {
 		return s.unavailable(err)
 	}
@@ -317,6 +320,9 @@ func (s *SQLite) unavailable(err error) error {
 		advice = "the file in " + s.dir + " is damaged: stop the server and put back a copy"
 	case sqlite3.SQLITE_IOERR:
 		advice = "reading or writing " + s.dir + " failed: look at the disk, and whether it is full"
+	}
+	if errors.Is(err, errStandby) {
+		advice = "the disk is full: make space where " + s.dir + " is; posting goes on by itself then"
 	}
 	if advice == "" {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
