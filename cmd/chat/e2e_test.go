@@ -114,6 +114,8 @@ func TestPipes(t *testing.T) {
 	expect(exitUsage, "", "unknown flag", "ls", "--jsno")
 	expect(exitUsage, "", "unknown command", "jion")
 	expect(exitUsage, "", "--room", "tail", "-r", "No Room")
+	expect(exitUsage, "", `"30" has no unit`, "host", "--keep", "30")
+	expect(exitUsage, "", "--memory", "host", "--keep", "30d", "--memory")
 	expect(exitUsage, "", "--nick", "send", "--nick", "a b", "x")
 	expect(exitUsage, "", "TEXT is empty", "send", "")
 	expect(exitFailed, "", "nothing to send", "send")

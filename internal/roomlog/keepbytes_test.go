@@ -18,10 +18,10 @@ import (
 )
 
 var (
-	keepEntries = flag.Int("keep.entries", 16_000, "messages in the test of --keep SIZE")
+	keepEntries = flag.Int("keep.entries", 12_000, "messages in the test of --keep SIZE")
 	keepSeeds   = flag.Int("keep.seeds", 1, "random floods in the test of --keep SIZE under one")
-	keepFlood   = flag.Int("keep.flood", 3_000_000, "the bound of these, in bytes")
-	keepSize    = flag.String("keep.size", "2.2MB", "the bound of that test")
+	keepFlood   = flag.Int("keep.flood", 2_000_000, "the bound of these, in bytes")
+	keepSize    = flag.String("keep.size", "1.7MB", "the bound of that test")
 )
 
 // shares is what stands in a log with a bound in bytes.
@@ -162,7 +162,7 @@ func TestKeepBytesUnderAFlood(t *testing.T) {
 		var largest, total, left int64
 		from := int64(1)
 		least, longest := int64(-1), time.Duration(0)
-		for total < 2*bound {
+		for total < bound*3/2 {
 			var batch []Record
 			for size := 0; size < s.commitBytes(); {
 				e := entry(fmt.Sprint("room", rnd.IntN(4)), words(rnd, 1+rnd.IntN(most)))
