@@ -3,9 +3,12 @@ package server
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"lanchat/internal/access"
+	"lanchat/internal/nicks"
 	"lanchat/protocol"
 )
 
@@ -56,4 +59,26 @@ func (a *arrivals) recent(now time.Time) []arrival {
 		return nil
 	}
 	return slices.Clone(a.list[at:])
+}
+
+// called returns the newest of the last hour with a nick.
+func (a *arrivals) called(nick string, now time.Time) (arrival, bool) {
+	wanted := nicks.Keys(strings.TrimLeft(nick, "@~"))
+	return a.newest(now, func(one arrival) bool {
+		return slices.ContainsFunc(nicks.Keys(one.nick), func(k string) bool { return slices.Contains(wanted, k) })
+	})
+}
+
+// newest returns the newest of the last hour that is wanted.
+func (a *arrivals) newest(now time.Time, wanted func(arrival) bool) (arrival, bool) {
+	for _, one := range slices.Backward(a.recent(now)) {
+		if wanted(one) {
+			return one, true
+		}
+	}
+	return arrival{}, false
+}
+
+func (one arrival) subject() subject {
+	return subject{who: access.Who{User: one.user, Guest: one.guest}, nick: shownNick(one.nick, one.guest), addrs: []netip.Addr{one.addr}}
 }

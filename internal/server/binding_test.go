@@ -265,11 +265,19 @@ func TestWhois(t *testing.T) {
 	bob.Close()
 	waitFor(t, func() bool { return s.person(id) == nil && s.log.Nicks(id)[0].Used.UnixNano() > begin })
 	for _, who := range []string{"b0b", id.String()} {
-		if w := ask(ann, who); w.Nick != "Bob" || w.Here || w.Seen < begin || w.Bound < begin || w.Rooms != nil || w.Addrs != nil {
+		if w := ask(ann, who); w.Nick != "Bob" || w.Here || w.Seen < begin || w.Bound < begin || w.Rooms != nil || len(w.Addrs) > 1 { // an hour ago bob was new
 			t.Errorf("%+v", w)
 		}
 	}
-	for _, who := range []string{"nobody", protocol.UserID{7}.String(), "", "10.1.2.3"} {
+	gone := connectTLS(t, addr, nil, "gone")
+	gone.join("lobby", 0)
+	gone.say("lobby", "and away")
+	gone.Close()
+	waitFor(t, func() bool { return s.person(gone.welcome.User) == nil })
+	if w := ask(ann, "~gone"); !w.Guest || w.Here || w.Nick != "gone" || w.User != gone.welcome.User || w.Seen < begin || !slices.Equal(w.Addrs, []string{"127.0.0.1"}) {
+		t.Errorf("%+v", w)
+	}
+	for _, who := range []string{"nobody", "gone", protocol.UserID{7}.String(), "", "10.1.2.3"} {
 		eve.send(&protocol.Whois{Ref: 6, Who: who})
 		if e := any1[*protocol.Error](eve); e.Ref != 6 || e.Code != protocol.CodeNotFound && who != "" {
 			t.Errorf("%q: %+v", who, e)

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"lanchat/internal/access"
-	"lanchat/internal/nicks"
 	"lanchat/internal/roomlog"
 	"lanchat/internal/safetext"
 	"lanchat/protocol"
@@ -86,12 +84,8 @@ func (d *deed) purged() (map[protocol.UserID]time.Time, error) {
 	}
 	whom, err := d.subject(d.m.Who)
 	if err != nil {
-		wanted := nicks.Keys(strings.TrimLeft(d.m.Who, "@~"))
-		for _, a := range slices.Backward(d.arrivals.recent(now)) {
-			if slices.ContainsFunc(nicks.Keys(a.nick), func(k string) bool { return slices.Contains(wanted, k) }) {
-				whom, err = subject{who: access.Who{User: a.user, Guest: a.guest}, nick: shownNick(a.nick, a.guest)}, nil
-				break
-			}
+		if a, posted := d.arrivals.called(d.m.Who, now); posted {
+			whom, err = a.subject(), nil
 		}
 	}
 	if err != nil {

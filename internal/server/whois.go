@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -9,12 +10,27 @@ import (
 )
 
 // whois tells about one user: who is here, or has bound a nick. Rooms are those that the
-// asker may see, and no direct talk is one of them.
+// asker may see, and no direct talk is one of them. An admin is told as well of whoever has
+// posted in the last hour and is gone, and from where.
 func (ss *session) whois(m *protocol.Whois) error {
 	s := ss.srv
+	now := time.Now()
+	admin := s.rules.Role(ss.person.who(), "") == protocol.RoleAdmin
 	whom, err := s.subject(m.Who)
+	var posted arrival // the last of somebody who is gone and was fresh, which admins are told
+	if err != nil && admin {
+		var found bool
+		if posted, found = s.arrivals.called(m.Who, now); found {
+			whom, err = posted.subject(), nil
+		}
+	} else if admin && len(whom.addrs) == 0 {
+		posted, _ = s.arrivals.newest(now, func(a arrival) bool { return a.user == whom.who.User })
+	}
 	if err != nil {
 		return err
+	}
+	if len(whom.addrs) == 0 && posted.addr.IsValid() {
+		whom.addrs = []netip.Addr{posted.addr}
 	}
 	user := whom.who.User
 	answer := &protocol.Whois{Ref: m.Ref, User: user, Guest: whom.who.Guest, Role: s.rules.Role(whom.who, "")}
@@ -22,7 +38,7 @@ func (ss *session) whois(m *protocol.Whois) error {
 	bound := s.log.Nicks(user) // a guest has none
 	switch {
 	case len(sessions) > 0:
-		answer.Nick, answer.Here, answer.Seen, answer.Bot = sessions[0].person.name(), true, time.Now().UnixNano(), true
+		answer.Nick, answer.Here, answer.Seen, answer.Bot = sessions[0].person.name(), true, now.UnixNano(), true
 		for _, other := range sessions {
 			answer.Bot = answer.Bot && other.bot
 		}
@@ -34,6 +50,8 @@ func (ss *session) whois(m *protocol.Whois) error {
 				answer.Nick = b.Nick
 			}
 		}
+	case !posted.user.IsZero():
+		answer.Nick, answer.Seen, answer.Guest = posted.nick, posted.at.UnixNano(), posted.guest
 	default: // an id that nobody has, as far as is known
 		return protocol.Errorf(protocol.CodeNotFound, "nobody here has this user id, and no nick is bound to it")
 	}
@@ -42,7 +60,7 @@ func (ss *session) whois(m *protocol.Whois) error {
 			answer.Bound = b.Bound.UnixNano()
 		}
 	}
-	if s.rules.Role(ss.person.who(), "") == protocol.RoleAdmin {
+	if admin {
 		for _, a := range whom.addrs[:min(len(whom.addrs), maxWhoisAddrs)] {
 			answer.Addrs = append(answer.Addrs, a.Unmap().String())
 		}
