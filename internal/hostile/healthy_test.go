@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,10 +67,11 @@ type person struct {
 	rooms []string
 	done  atomic.Bool // what follows is the end of the connection by itself
 
-	mu     sync.Mutex
-	said   []*line
-	open   int            // not acknowledged
-	delays [phases]spread // until others were heard
+	mu      sync.Mutex
+	said    []*line
+	open    int            // not acknowledged
+	delays  [phases]spread // until others were heard
+	directs []string       // talks that others opened
 
 	// The reader's, until it has ended.
 	next  map[string]uint64 // the seq that comes next, by room
@@ -213,6 +215,11 @@ func (p *person) read(joined func()) {
 			p.acked(m)
 		case *protocol.Joined:
 			if m.Ref == 0 { // a stranger's direct talk, which is not joined
+				p.mu.Lock()
+				if len(p.directs) < 1000 && !slices.Contains(p.directs, m.Room) {
+					p.directs = append(p.directs, m.Room)
+				}
+				p.mu.Unlock()
 				continue
 			}
 			p.next[m.Room] = 1

@@ -49,7 +49,7 @@ func TestSiege(t *testing.T) {
 	r.phase(with, time.Duration(flags.siege)*time.Second)
 	now, most := s.memory()
 	talking := r.whileTalking()
-	a.banAll()
+	a.banAll(c.strangers())
 	done := r.army.dismiss(t)
 	for _, k := range lasting {
 		t.Logf("%-8s %v", k.name, done[k.name])
@@ -71,6 +71,12 @@ func TestSiege(t *testing.T) {
 	if err := firstTry(t.Context(), s.addr); err != nil {
 		t.Errorf("after the attack, at the first try: %v", err)
 	}
+	// What is free goes back to the file system in steps, and the index forgets words later.
+	freed := time.Now()
+	for leftIn(t, data).disk > before.mostDisk() && time.Since(freed) < 3*time.Minute {
+		pause(t.Context(), 2*time.Second)
+	}
+	t.Logf("for the disk the test has waited %v more", time.Since(freed).Round(time.Second))
 	s.stop()
 	after := leftIn(t, data)
 	t.Logf("put right: %v", after)
@@ -90,6 +96,10 @@ func (r *run) whileTalking() (stop func()) {
 	return func() { cancel(); <-ended }
 }
 
+// mostDisk is what may be used after the attack: a tenth more, and what the log keeps at
+// hand for itself.
+func (l left) mostDisk() int64 { return l.disk*11/10 + 1<<20 }
+
 // asBefore makes sure that nothing has grown by more than a tenth, but for a few that
 // the test itself has made.
 func (l left) asBefore(t *testing.T, before left) {
@@ -99,7 +109,7 @@ func (l left) asBefore(t *testing.T, before left) {
 			t.Errorf("the server has %d %s and had %d, more than a tenth less", n, table, before.rows[table])
 		}
 	}
-	if l.disk > before.disk*11/10+1<<20 {
+	if l.disk > before.mostDisk() {
 		t.Errorf("the server has %d KiB on disk and had %d", l.disk>>10, before.disk>>10)
 	}
 }
@@ -129,6 +139,7 @@ type admin struct {
 	chat  string
 	p     *tied.Process
 	help  map[string]bool // commands that /help names
+	rooms []string        // in which the admin is
 	addrs []string        // of strangers
 	marks int
 	typed int
@@ -159,6 +170,10 @@ func (a *admin) join(addr string) {
 	cmd.Env = a.env
 	a.p = tied.Run(a.T, cmd)
 	a.p.Await(`you are in #lobby`)
+	a.rooms = []string{den(0), lobby} // at the end the one of which /who tells
+	a.p.Say("/join " + den(0))
+	a.p.Await(`you are in #` + den(0))
+	a.p.Say("/join " + lobby)
 	a.p.Say("/help")
 	a.p.Await(`//TEXT`)
 	for _, m := range regexp.MustCompile(`(?m)^(?:.* -- |\s+)/([a-z-]+)`).FindAllStringSubmatch(a.p.Output(), -1) {
@@ -200,14 +215,50 @@ func (a *admin) typesAll(lines []string) {
 	}
 }
 
-// banAll bans the addresses of all strangers who are here.
-func (a *admin) banAll() {
+// strangers are the ids of those who have opened a direct talk with a bystander, who
+// would tell the admin.
+func (c *crowd) strangers() (ids []string) {
+	for _, p := range c.all {
+		p.mu.Lock()
+		for _, room := range p.directs {
+			one, other, _ := protocol.ParseDirectRoom(room)
+			if one == p.user {
+				one = other
+			}
+			ids = append(ids, one.String())
+		}
+		p.mu.Unlock()
+	}
+	return ids
+}
+
+// banAll bans the addresses of all strangers who are here, who have posted, and who were
+// reported.
+func (a *admin) banAll(reported []string) {
 	a.Helper()
 	banned := map[string]bool{}
 	for quiet := 0; quiet < 3 && a.help["whois"]; quiet++ {
 		var lines []string
-		for _, nick := range strange.FindAllString(a.types("/who"), -1) {
-			lines = append(lines, "/whois "+nick)
+		asked := map[string]bool{}
+		ask := func(nick string) {
+			if nick != "" && !asked[nick] {
+				asked[nick] = true
+				lines = append(lines, "/whois "+nick)
+			}
+		}
+		for _, who := range append(reported, strange.FindAllString(a.types("/who"), -1)...) {
+			ask(who)
+		}
+		reported = nil
+		posted := regexp.MustCompile(`#(\S+) <(eve-[a-z0-9-]+)`).FindAllStringSubmatch(a.p.Output(), -1)
+		for _, room := range a.rooms { // of each the last that were seen
+			n := 0
+			for _, m := range slices.Backward(posted) {
+				if m[1] == room && n < 50 {
+					ask(m[2])
+					n++
+				}
+			}
 		}
 		bans := map[string]bool{}
 		for _, addr := range regexp.MustCompile(`127\.66\.\d+\.\d+`).FindAllString(a.types(lines...), -1) {
