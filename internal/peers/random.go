@@ -44,11 +44,19 @@ func Fill(r *rand.Rand, v reflect.Value) {
 	case k == reflect.Struct:
 		for f, field := range v.Fields() {
 			Fill(r, field)
-			most, err := strconv.Atoi(f.Tag.Get("max"))
-			for err == nil && field.Kind() == reflect.String && field.Len() > most {
-				text := []rune(field.String())
-				field.SetString(string(text[:len(text)-1]))
+			cut(field, f.Tag.Get("max"))
+			for i := 0; f.Tag.Get("each") != "" && i < field.Len(); i++ {
+				cut(field.Index(i), f.Tag.Get("each"))
 			}
 		}
+	}
+}
+
+// cut shortens a text to as many bytes as a field's tag allows.
+func cut(text reflect.Value, tag string) {
+	maxBytes, err := strconv.Atoi(tag)
+	for err == nil && text.Kind() == reflect.String && text.Len() > maxBytes {
+		runes := []rune(text.String())
+		text.SetString(string(runes[:len(runes)-1]))
 	}
 }
