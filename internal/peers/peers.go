@@ -159,6 +159,9 @@ func ShapeOf(name string, t reflect.Type) Shape {
 		if m, err := strconv.Atoi(f.Tag.Get("max")); err == nil {
 			field.Max = min(m, 40)
 		}
+		if each, err := strconv.Atoi(f.Tag.Get("each")); err == nil {
+			field.Fields[0].Max = min(each, 40)
+		}
 		s.Fields = append(s.Fields, field)
 	}
 	return s
