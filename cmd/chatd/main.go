@@ -192,7 +192,7 @@ func (f *floorFlag) Set(s string) error {
 	size, err := roomlog.ParseKeep(s)
 	switch {
 	case err != nil || size.Age > 0:
-		return fmt.Errorf("%q is no size of at least 1MB, such as 500MB or 10GB, and not off", s)
+		return fmt.Errorf("invalid size %q: write at least 1MB, such as 500MB or 10GB, or off", s)
 	case size.Bytes == 0:
 		*f = -1
 	default:

@@ -56,7 +56,7 @@ func (s *state) drop(id ruleID) error {
 	return nil
 }
 
-// SetOp makes somebody an op of a room, or ends that. Who was uninvited is not any more.
+// SetOp makes somebody an op of a room, or ends that. To make an op lifts the mark of an uninvited user.
 func (r *Rules) SetOp(room string, user protocol.UserID, op bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
